@@ -1,0 +1,67 @@
+"""One pass of the loop, as it is told and kept."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mape_k.model.decision import Assessment, Plan
+from mape_k.model.execution import Ledger
+from mape_k.model.reading import Snapshot
+
+
+class Phase(StrEnum):
+    """The four phases that a cycle passes, in order; the fifth letter, Knowledge, is what they share."""
+
+    MONITOR = "monitor"
+    ANALYZE = "analyze"
+    PLAN = "plan"
+    EXECUTE = "execute"
+
+
+class CycleResult(StrEnum):
+    """How a cycle ended: ``BLIND`` completed without a needed source, ``FAILED`` did not complete."""
+
+    COMPLETED = "completed"
+    BLIND = "blind"
+    FAILED = "failed"
+
+
+class WokenBy(StrEnum):
+    """What started a cycle; it never changes what the cycle decides."""
+
+    TICK = "tick"
+    WEBHOOK = "webhook"
+    DEADLINE = "deadline"
+    OPERATOR = "operator"
+
+
+@dataclass(slots=True, kw_only=True)
+class PhaseTiming:
+    """One phase of one cycle: how long, and against which budget (seconds)."""
+
+    phase: Phase
+    seconds: float
+    budget_seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the phase passed its budget."""
+        return self.seconds > self.budget_seconds
+
+
+@dataclass(slots=True, kw_only=True)
+class CycleReport:
+    """All that one cycle saw, concluded and did; filled as the cycle goes on."""
+
+    cycle_id: str
+    as_of: datetime
+    woken_by: WokenBy
+    result: CycleResult = CycleResult.COMPLETED
+    failure: str = ""
+    seconds: float = 0.0
+    timings: list[PhaseTiming] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+    ledger: Ledger | None = None
+    assessment: Assessment | None = None
+    plan: Plan | None = None
+    executed: tuple[str, ...] = ()

@@ -1,0 +1,64 @@
+"""Why: the closed list of reasons. Each is a metric label, a log field and a sentence in ``explain``."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """Why something was done, held, refused or judged; ``sentence`` says it to a person."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        """Build a member from its name on the wire and its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    # chosen
+    BEST_CANDIDATE = "best_candidate", "It had the highest score of all candidates, doing nothing included."
+    NOT_IMPROVED = "not_improved", "The world did not get better after the action, so it is rolled back."
+    MADE_WORSE = "made_worse", "The world got worse after the action, so it is rolled back."
+    NEVER_SEEN = "never_seen", "No observation could judge the action before its deadline, so it is rolled back."
+    STILL_NEEDED = "still_needed", "The cause is still there, so the policy is renewed before it ends."
+    NO_LONGER_NEEDED = "no_longer_needed", "The cause is gone, so the policy is let lapse."
+    NEED_UNKNOWN = "need_unknown", "Whether the cause is still there cannot be seen, so what helped is kept."
+    # judged
+    VERIFIED = "verified", "Samples born after the action show that it helped."
+    UNDER_VERIFICATION = "under_verification", "It is too early to tell whether the action helped."
+    # held: nothing is wrong with the plan, the moment is not right
+    SHADOW = "shadow", "The mode is shadow: decided and recorded, not carried out."
+    PAUSED = "paused", "A person paused the daemon."
+    BLIND = "blind", "A source needed for this decision cannot be seen."
+    SETTLING = "settling", "Sight came back only just now; the first look is not trusted."
+    STALE_EVIDENCE = "stale_evidence", "The evidence is stale, partial or missing."
+    RESIDUAL = "residual", "The alert's window still reaches back before the last action."
+    IN_FLIGHT = "in_flight", "An action on this target is not finished yet."
+    CONSEQUENCE = "consequence", "Another finding of this incident explains it."
+    SILENCED = "silenced", "The alert is silenced."
+    INHIBITED = "inhibited", "The alert is inhibited by another."
+    FLAPPING = "flapping", "Not enough recent cycles agree."
+    # refused: a guard says no
+    COOLDOWN = "cooldown", "The same was done to this target too recently."
+    ATTEMPT_BUDGET = "attempt_budget", "The attempts allowed in this window are used up."
+    BLAST_RADIUS = "blast_radius", "The plan would touch more targets than allowed at once; all of it is refused."
+    EMPTY_TARGET = "empty_target", "The target is empty or a wildcard."
+    TARGET_UNKNOWN = "target_unknown", "Which target is meant cannot be seen."
+    TARGET_FROZEN = "target_frozen", "A roll-back on this target failed; a person must look."
+    ALREADY_TRIED = "already_tried", "It was tried in this incident and did not help."
+    EXPIRED = "expired", "The plan is older than its deadline."
+    FENCED = "fenced", "Another daemon is in charge."
+    STORE_DOWN = "store_down", "No intent can be written, so nothing is sent."
+    # nothing better
+    NO_REMEDIATION = "no_remediation", "The pack knows no remediation for this."
+    NOT_WORTH_IT = "not_worth_it", "Doing nothing scores higher than every candidate."
+    EXHAUSTED = "exhausted", "Every remediation was tried or refused; a person must look."
+    # the other side
+    REJECTED = "rejected", "The Charter refused the policy."
+    CONFLICT = "conflict", "The policy contradicts one in force."
+    UNREACHABLE = "unreachable", "The Charter could not be reached; nothing was sent."
+    NO_ANSWER = "no_answer", "The request left and no answer came; the world is observed instead."
+    ROLL_BACK_FAILED = "roll_back_failed", "The roll-back failed for good."
+    RENEWAL_FAILED = "renewal_failed", "The renewal failed; the policy may end."
+    RENEWALS_USED_UP = "renewals_used_up", "The policy was renewed as often as allowed; a person must look."

@@ -1,0 +1,251 @@
+"""What the loop needs from the outside, declared where it is needed. Adapters in ``integration`` satisfy these."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mape_k.model import (
+    Action,
+    Alert,
+    CycleReport,
+    Execution,
+    FollowUp,
+    Ledger,
+    Pause,
+    PolicyRequest,
+    Reason,
+    State,
+    Violation,
+)
+
+
+class Clock(Protocol):
+    """The only source of time: ``now`` for facts, ``monotonic`` for waiting."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class InstantVector:
+    """A Prometheus answer in columns: labels of each row without ``__name__``, values float64 of shape (n,).
+
+    ``warnings`` are the server's: the answer is then partial.
+    """
+
+    labels: tuple[Mapping[str, str], ...] = ()
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class RangeSeries:
+    """One series of a range answer: times and values in seconds and float64, shape (n,)."""
+
+    labels: Mapping[str, str]
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+class MetricSource(Protocol):
+    """A server that speaks the Prometheus HTTP API."""
+
+    async def query(self, promql: str, *, at: datetime, timeout_seconds: float) -> InstantVector:
+        """Evaluate ``promql`` at ``at``.
+
+        Raises:
+            TransientError: not reachable, overloaded or too slow. PermanentError: a bad query or an unusable answer.
+        """
+        ...
+
+    async def query_range(
+        self, promql: str, *, start: datetime, end: datetime, step_seconds: float, timeout_seconds: float
+    ) -> Sequence[RangeSeries]:
+        """Evaluate ``promql`` at every step of a closed interval; raises as :meth:`query`."""
+        ...
+
+
+class AlertSource(Protocol):
+    """Alertmanager, one or a cluster."""
+
+    async def alerts(self, *, timeout_seconds: float) -> tuple[Alert, ...]:
+        """Return every active alert, silenced and inhibited ones included.
+
+        Raises:
+            TransientError: no peer answered. PermanentError: an unusable answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViolationPage:
+    """The Charter's violations, oldest first; ``is_partial`` when a limit cut the answer."""
+
+    violations: tuple[Violation, ...] = ()
+    is_partial: bool = False
+
+
+class ViolationSource(Protocol):
+    """Who knows the violations."""
+
+    async def violations(self, *, since: datetime, timeout_seconds: float) -> ViolationPage:
+        """Return what was detected at or after ``since``; raises as :meth:`MetricSource.query`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The other side's word that a policy is in force.
+
+    Args:
+        policy_id: its name there.
+        was_known: the key had been seen before: nothing new happened.
+        is_idempotent: it echoed the key, so asking again with the same key is safe.
+    """
+
+    policy_id: str
+    was_known: bool = False
+    is_idempotent: bool = False
+
+
+class Effector(Protocol):
+    """Who changes the world. Never retries by itself what is not safe to repeat."""
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the same key sent twice is known to have one effect."""
+        ...
+
+    async def apply(
+        self, request: PolicyRequest, *, key: str, epoch: int, traceparent: str, timeout_seconds: float
+    ) -> Applied:
+        """Put a policy in force.
+
+        Raises:
+            TransientError: nothing was sent, or the peer said it did nothing. UncertainError: sent, no usable answer.
+            ConflictError, PermanentError: refused. FencedError: the epoch is stale.
+        """
+        ...
+
+    async def roll_back(
+        self,
+        policy_id: str | None,
+        compensation: PolicyRequest | None,
+        *,
+        key: str,
+        epoch: int,
+        traceparent: str,
+        timeout_seconds: float,
+    ) -> None:
+        """Undo a policy: by its id where the peer can, else by putting ``compensation`` in force.
+
+        With neither possible there is nothing to undo and nothing is sent. Raises as :meth:`apply`.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Knowledge as the loop and the executor use it. Every write is durable when it returns."""
+
+    async def open_cycle(self, report: CycleReport) -> Ledger:
+        """Return what we are committed to, as of this cycle.
+
+        Raises:
+            StoreError: it cannot be read; then nothing may be decided.
+        """
+        ...
+
+    async def close_cycle(self, report: CycleReport) -> CycleReport:
+        """Keep the report, its snapshot, its incidents and judgements. Never raises: says in the report what failed."""
+        ...
+
+    async def admit(
+        self,
+        action: Action,
+        *,
+        check: Callable[[Ledger], Reason | None],
+        explanation: Mapping[str, object],
+        now: datetime,
+    ) -> Execution | Reason:
+        """Commit the intent, in one transaction with a last ``check`` of the guards on the ledger as it then is.
+
+        Args:
+            action: what is to be done; its execution id is the idempotency key and is admitted at most once.
+            check: the guards; a reason means no.
+            explanation: kept with the execution: why this, and what else could have been done.
+            now: the time of the admission.
+
+        Returns:
+            The admitted execution, or the reason why it may not start (any more).
+        """
+        ...
+
+    async def move(self, execution: Execution, to: State, **fields: object) -> Execution:
+        """Move by compare-and-set on (state, epoch), setting the named fields of :class:`Execution`.
+
+        Raises:
+            FencedError: someone else moved it. StoreError: not written. ValueError: no such transition.
+        """
+        ...
+
+    async def follow_up(self, step: FollowUp, *, now: datetime) -> Execution | None:
+        """Commit the start of a follow-up step; None when the execution has moved on meanwhile."""
+        ...
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        """Return one execution as it stands."""
+        ...
+
+
+Kind = Literal["cycles", "incidents", "actions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Part of a list, newest first; ``next_cursor`` is None at its end. Items are JSON-ready."""
+
+    items: tuple[Mapping[str, Any], ...]
+    next_cursor: str | None = None
+
+
+class Archive(Protocol):
+    """Knowledge as people read it: JSON-ready documents."""
+
+    async def page(
+        self, kind: Kind, *, limit: int, cursor: str | None = None, where: Mapping[str, str] | None = None
+    ) -> Page:
+        """Return a page of documents; ``where`` compares fields (``state=open``).
+
+        Raises:
+            ValueError: not a cursor. StoreError: not readable.
+        """
+        ...
+
+    async def item(self, kind: Kind, item_id: str) -> Mapping[str, Any] | None:
+        """Return one document whole; for an action with its transitions and explanation."""
+        ...
+
+    async def knowledge(self) -> Mapping[str, Any]:
+        """Return what was learned: success rates with their counts, and the number of rows kept of each kind."""
+        ...
+
+    async def pause(self) -> Pause | None:
+        """Return the pause in force."""
+        ...
+
+    async def set_pause(self, pause: Pause | None) -> None:
+        """Pause, or resume with None; durable when it returns."""
+        ...

@@ -1,0 +1,1 @@
+"""The reference Charter service: a seeded world model with an HTTP shell."""
