@@ -1,0 +1,82 @@
+"""Bringing the components: what is linked, what is refused, and what is said when nothing can be fetched."""
+
+from pathlib import Path
+
+import pytest
+
+from fetch_components import Component, NotAvailableError, apt_options, fetch, link
+
+TOY = Component(name="toyserver", package="toy", also_known_as=("toy-server",))
+
+
+def a_program(place: Path, *, says: str = "toyserver, version 1.0", exits: int = 0) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(f"#!/bin/sh\necho '{says}'\nexit {exits}\n")
+    place.chmod(0o755)
+    return place
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    return tmp_path / "path"
+
+
+@pytest.mark.parametrize("name", ["toyserver", "toy-server"])
+def test_what_is_on_path_is_linked_under_its_one_name(tmp_path: Path, path: Path, name: str) -> None:
+    program = a_program(path / name)
+
+    assert link(TOY, tmp_path)
+    assert (tmp_path / "bin" / "toyserver").resolve() == program
+
+
+def test_what_was_unpacked_is_linked_when_nothing_is_on_path(tmp_path: Path) -> None:
+    program = a_program(tmp_path / "unpacked/toy/usr/bin/toy-server")
+
+    assert link(TOY, tmp_path)
+    assert (tmp_path / "bin" / "toyserver").resolve() == program
+
+
+def test_a_second_run_keeps_the_link_that_is_there(tmp_path: Path, path: Path) -> None:
+    program = a_program(tmp_path / "unpacked/toy/usr/bin/toy-server")
+    assert link(TOY, tmp_path)
+    a_program(path / "toyserver")
+
+    assert link(TOY, tmp_path)
+    assert (tmp_path / "bin" / "toyserver").resolve() == program
+
+
+def test_a_link_to_a_program_that_is_gone_is_mended(tmp_path: Path, path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "toyserver").symlink_to(tmp_path / "gone")
+    program = a_program(path / "toyserver")
+
+    assert link(TOY, tmp_path)
+    assert (tmp_path / "bin" / "toyserver").resolve() == program
+
+
+@pytest.mark.parametrize(
+    ("says", "exits"), [("quite another toyserver", 0), ("toyserver, version 1.0", 1)], ids=["namesake", "broken"]
+)
+def test_a_namesake_or_a_broken_program_is_not_linked(tmp_path: Path, path: Path, says: str, exits: int) -> None:
+    a_program(path / "toyserver", says=says, exits=exits)
+
+    assert not link(TOY, tmp_path)
+    assert not (tmp_path / "bin").exists()
+
+
+def test_a_system_without_apt_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(NotAvailableError, match="programs prometheus, promtool, alertmanager, amtool"):
+        fetch(["prometheus"], tmp_path)
+
+
+def test_apt_is_kept_inside_the_project(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+
+    options = dict(option.split("=", 1) for option in apt_options(tmp_path)[1::2])
+
+    for place in ("Dir::State", "Dir::State::lists", "Dir::Cache", "Dir::Etc::Parts"):
+        assert Path(options[place]).is_relative_to(tmp_path)
+    assert not any("Invoke" in part.read_text() for part in (tmp_path / "conf").iterdir())

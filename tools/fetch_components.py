@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Bring Prometheus and Alertmanager to ``.tools/bin``, without root and without touching the system.
+
+What is installed already is linked. What is absent is fetched as the distribution's own packages, through apt with
+private state and cache folders, and unpacked under ``.tools``: nothing is installed, started or enabled.
+Standard library only, since it runs while the project is being set up. Safe to run twice, and at the same time.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 300.0
+APT_CONFIGURATION = Path("/etc/apt/apt.conf.d")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One program: the name that it has here, the names that it may have elsewhere, and who packages it."""
+
+    name: str
+    package: str
+    also_known_as: tuple[str, ...] = ()
+
+
+COMPONENTS = (
+    Component(name="prometheus", package="prometheus"),
+    Component(name="promtool", package="prometheus"),
+    Component(name="alertmanager", package="prometheus-alertmanager", also_known_as=("prometheus-alertmanager",)),
+    Component(name="amtool", package="prometheus-alertmanager"),
+)
+
+
+class NotAvailableError(Exception):
+    """A component could not be brought; the message says what a person can do."""
+
+
+def main(folder: Path) -> int:
+    """Fill ``folder``/bin with all components; return the exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with only_one(folder / ".lock"):
+            bring_all(folder)
+    except (NotAvailableError, OSError) as problem:
+        tell(f"failed: {problem}")
+        return 1
+    return 0
+
+
+def bring_all(folder: Path) -> None:
+    """Link what is installed, fetch the rest, and prove that each one runs.
+
+    Raises:
+        NotAvailableError: one is absent and could not be fetched.
+    """
+    absent = [component for component in COMPONENTS if not link(component, folder)]
+    if absent:
+        packages = sorted({component.package for component in absent})
+        tell(f"not installed: {', '.join(c.name for c in absent)}; fetching {' and '.join(packages)}, about 30 MB")
+        fetch(packages, folder)
+    for component in absent:
+        if not link(component, folder):
+            raise NotAvailableError(f"{component.name} does not run after unpacking {component.package}")
+    tell(f"ready in {folder / 'bin'}: {', '.join(component.name for component in COMPONENTS)}")
+
+
+def link(component: Component, folder: Path) -> bool:
+    """Link the first copy of ``component`` that runs into ``folder``/bin; return whether there is one."""
+    for candidate in candidates(component, folder):
+        if runs(component, candidate):
+            point(folder / "bin" / component.name, candidate.resolve())
+            return True
+    return False
+
+
+def candidates(component: Component, folder: Path) -> Iterator[Path]:
+    """Yield where ``component`` may be: what was linked before, PATH, the usual folders, what was unpacked."""
+    yield folder / "bin" / component.name
+    names = (component.name, *component.also_known_as)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin"])
+    yield from (Path(found) for name in names if (found := shutil.which(name, path=path)))
+    yield from (folder / "unpacked" / component.package / "usr/bin" / name for name in names)
+
+
+def runs(component: Component, candidate: Path) -> bool:
+    """Return whether ``candidate`` is the program that ``component`` means, and runs on this machine."""
+    try:
+        answer = subprocess.run([candidate, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and f"{component.name}, version" in answer.stdout + answer.stderr
+
+
+def point(place: Path, target: Path) -> None:
+    """Make ``place`` a symbolic link to ``target`` in one step."""
+    place.parent.mkdir(exist_ok=True)
+    fresh = place.with_name(f".{place.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(place)
+
+
+def fetch(packages: Sequence[str], folder: Path) -> None:
+    """Download ``packages`` and unpack each under ``folder``/unpacked; a partial one never gets there.
+
+    Raises:
+        NotAvailableError: this is no Debian-like system, or every attempt failed.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise NotAvailableError(
+            "apt-get and dpkg-deb are needed to fetch Prometheus and Alertmanager. On another system, install both "
+            "(programs prometheus, promtool, alertmanager, amtool), put them on PATH and run this again"
+        )
+    work = folder / "fetching"
+    for attempt in range(1, ATTEMPTS + 1):
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            download(packages, work)
+            unpack(packages, work, folder / "unpacked")
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
+            tell(f"attempt {attempt} of {ATTEMPTS}: {said(problem)}")
+            time.sleep(PAUSE_SECONDS if attempt < ATTEMPTS else 0)
+        else:
+            return
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    raise NotAvailableError(
+        f"could not fetch {' and '.join(packages)}. Is the network up, and is Debian's section `main` among apt's "
+        f"sources? Installing them by hand does as well: apt-get install {' '.join(packages)}"
+    )
+
+
+def download(packages: Sequence[str], work: Path) -> None:
+    """Download ``packages`` into ``work``/packages with apt state of our own."""
+    for part in ("lists/partial", "cache/archives/partial", "conf", "packages"):
+        (work / part).mkdir(parents=True)
+    apt = ["apt-get", "-q", *apt_options(work)]
+    tell("reading the package lists")
+    try:
+        command([*apt, "update"], work)
+    except subprocess.CalledProcessError as problem:  # one bad source among several must not be the end
+        tell(f"going on although {said(problem)}")
+    tell("downloading")
+    command([*apt, "download", *packages], work / "packages")
+
+
+def apt_options(work: Path) -> list[str]:
+    """Return the options that keep apt inside ``work``; the system's sources, keys and proxies stay in use."""
+    copy_apt_configuration(work / "conf")
+    settings = {
+        "Dir::State": work,
+        "Dir::State::lists": work / "lists",
+        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::Cache": work / "cache",
+        "Dir::Etc::Parts": work / "conf",
+        "Debug::NoLocking": "1",
+        "APT::Sandbox::User": "",
+        "Acquire::Retries": "3",
+        "Acquire::Languages": "none",
+    }
+    return [argument for key, value in settings.items() for argument in ("-o", f"{key}={value}")]
+
+
+def copy_apt_configuration(place: Path) -> None:
+    """Copy apt's configuration without its hooks, which would tidy up the system's own caches."""
+    for part in sorted(APT_CONFIGURATION.glob("*")):
+        with contextlib.suppress(OSError):  # a file that an ordinary user may not read
+            text = part.read_text(errors="replace")
+            if "Invoke" not in text:
+                (place / part.name).write_text(text)
+
+
+def unpack(packages: Sequence[str], work: Path, place: Path) -> None:
+    """Unpack each downloaded package in ``work`` and move it, whole, under ``place``."""
+    place.mkdir(exist_ok=True)
+    for package in packages:
+        (archive,) = (work / "packages").glob(f"{package}_*.deb")
+        tell(f"unpacking {archive.name}")
+        command(["dpkg-deb", "-x", str(archive), str(work / package)], work)
+        shutil.rmtree(place / package, ignore_errors=True)
+        (work / package).rename(place / package)
+
+
+def command(arguments: Sequence[str], folder: Path) -> None:
+    """Run a command in ``folder``; raises subprocess's errors when it fails or hangs."""
+    subprocess.run(
+        arguments,
+        cwd=folder,
+        env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_SECONDS,
+        check=True,
+    )
+
+
+def said(problem: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
+    """Return the last words of a failed command."""
+    if isinstance(problem, subprocess.TimeoutExpired):
+        return f"{problem.cmd[0]} took longer than {problem.timeout:.0f} s"
+    words = (problem.stderr or problem.stdout or "").strip().splitlines()
+    return f"{problem.cmd[0]} ended with {problem.returncode}: {words[-1] if words else 'no message'}"
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Hold ``lock`` while the block runs, so that two set-ups at once do the work once."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def tell(line: str) -> None:
+    """Print one line of progress."""
+    print(f"components: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".tools").absolute()))
