@@ -1,0 +1,315 @@
+"""The daemon's own metrics: one method per event, on a registry of their own."""
+
+import math
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from mape_k.model import (
+    Catalogue,
+    CycleReport,
+    CycleResult,
+    Decision,
+    Execution,
+    Incident,
+    Ledger,
+    Mode,
+    Phase,
+    Plan,
+    Quality,
+    Remediation,
+    Snapshot,
+    State,
+    SuccessRate,
+    Vector,
+)
+from mape_k.telemetry.table import FAILED, GUARDS, TABLE, Kind, Metric
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+OTHER = "other"
+NONE = "none"
+MAX_CHILDREN = 2000
+"""Label combinations kept per metric; later ones are counted under ``other``."""
+
+_CLASSES: Mapping[Kind, Any] = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}
+
+
+class _Family:
+    """The children of one metric: closed labels stay closed, open ones stay few."""
+
+    def __init__(self, spec: Metric, registry: CollectorRegistry) -> None:
+        extra = {"buckets": spec.buckets} if spec.buckets else {}
+        self._spec = spec
+        self._metric = _CLASSES[spec.kind](spec.full_name, spec.help, tuple(spec.labels), registry=registry, **extra)
+        self._children: dict[tuple[str, ...], Any] = {}
+        if all(spec.labels.values()):
+            self.preset(())
+
+    def preset(self, *names: tuple[str, ...]) -> None:
+        """Make the children for these open labels appear at 0, so that their first event is an increase."""
+        closed = [values for values in self._spec.labels.values() if values]
+        for open_values, closed_values in product(names, product(*closed)):
+            self.child(*open_values, *closed_values)
+
+    def child(self, *values: str) -> Any:  # noqa: ANN401 (counter, gauge or histogram, as the table says)
+        """Return the child with these label values, in the table's order."""
+        key = tuple(
+            value if not allowed or value in allowed else OTHER
+            for value, allowed in zip(values, self._spec.labels.values(), strict=True)
+        )
+        if key not in self._children and len(self._children) >= MAX_CHILDREN:
+            key = (OTHER,) * len(key)
+        if key not in self._children:
+            self._children[key] = self._metric.labels(*key) if key else self._metric
+        return self._children[key]
+
+    def zero(self) -> None:
+        """Set every child of a gauge to 0."""
+        for child in self._children.values():
+            child.set(0)
+
+
+class Metrics:
+    """What the loop tells about itself; every metric of :data:`TABLE`, and the process' own."""
+
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._families = {spec.name: _Family(spec, self.registry) for spec in TABLE}
+        self._catalogue = Catalogue(packs={})
+        self._open: dict[str, Execution] = {}
+        self._opened_at: dict[str, datetime] = {}
+        self._set("snapshot_age_seconds", math.nan)
+
+    def exposition(self) -> bytes:
+        """Return everything in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        self._families[name].child(*labels).set(value)
+
+    def _add(self, name: str, *labels: str, amount: float = 1.0) -> None:
+        self._families[name].child(*labels).inc(amount)
+
+    def _observe(self, name: str, seconds: float, *labels: str) -> None:
+        self._families[name].child(*labels).observe(max(0.0, seconds))
+
+    # what the daemon is
+
+    def build_info(self, version: str) -> None:
+        """Tell which version runs."""
+        self._set("build_info", 1, version)
+
+    def catalogue_loaded(self, catalogue: Catalogue) -> None:
+        """Tell which packs and remediations there are; their series appear at 0."""
+        self._catalogue = catalogue
+        names = [(r.pack, r.name) for r in _remediations(catalogue)]
+        self._families["actions_total"].preset(*names)
+        self._families["incidents"].preset(*((pack,) for pack in catalogue.packs))
+        self._tell_learning({})
+
+    def mode(self, mode: Mode) -> None:
+        """Tell which mode is in force."""
+        for each in Mode:
+            self._set("mode", each is mode, each)
+
+    def paused(self, is_paused: bool) -> None:
+        """Tell whether a person paused the daemon."""
+        self._set("paused", is_paused)
+
+    def leader(self, is_leader: bool) -> None:
+        """Tell whether this daemon is in charge."""
+        self._set("leader", is_leader)
+
+    def cycle_budget(self, seconds: float) -> None:
+        """Tell after how many seconds a cycle is cut."""
+        self._set("cycle_budget_seconds", seconds)
+
+    # what it does
+
+    def cycle_started(self, late_seconds: float) -> None:
+        """Tell how late a periodic cycle started."""
+        self._set("cycle_start_deviation_seconds", late_seconds)
+
+    def phase_done(self, phase: Phase, seconds: float, budget_seconds: float) -> None:
+        """Count one phase against its budget."""
+        self._observe("phase_duration_seconds", seconds, phase)
+        if seconds > budget_seconds:
+            self._add("phase_overruns_total", phase)
+
+    def source_asked(self, source: str, seconds: float, outcome: str) -> None:
+        """Count one request to a source; outcome is ``ok``, ``refused`` or ``failed``."""
+        self._observe("source_request_duration_seconds", seconds, source)
+        self._add("source_requests_total", source, outcome)
+
+    def circuit(self, target: str, is_open: bool) -> None:
+        """Tell whether requests to a peer are held back."""
+        self._set("circuit_state", is_open, target)
+
+    def knowledge_written(self, seconds: float) -> None:
+        """Count one durable write."""
+        self._observe("knowledge_write_duration_seconds", seconds)
+
+    def knowledge_up(self, is_up: bool) -> None:
+        """Tell whether Knowledge could be read and written."""
+        self._set("knowledge_up", is_up)
+
+    def webhook(self, result: str) -> None:
+        """Count one webhook; the results are :data:`~mape_k.telemetry.table.WEBHOOK_RESULTS`."""
+        self._add("webhooks_total", result)
+
+    def ledger_opened(self, ledger: Ledger) -> None:
+        """Take over what Knowledge says; call it before anything is carried out on it."""
+        self._opened_at = {incident.incident_id: incident.opened_at for incident in ledger.incidents}
+        self._open = {e.execution_id: e for e in ledger.open_executions}
+        self.mode(ledger.mode)
+        self.paused(ledger.pause is not None)
+        self._tell_learning(ledger.success_rates)
+        self._tell_budgets(ledger)
+        self._set("frozen_targets", len({e.target for e in ledger.executions if e.state is State.FROZEN}))
+        self._tell_in_flight()
+
+    def action_moved(self, execution: Execution) -> None:
+        """Count what an action's newest move means; safe to call more than once for the same move."""
+        before = self._open.get(execution.execution_id)
+        self._open[execution.execution_id] = execution
+        if execution.applied_at and not (before and before.applied_at):
+            detected_at = self._opened_at.get(execution.incident_id, execution.admitted_at)
+            self._observe("detection_to_action_seconds", _seconds(execution.applied_at - detected_at))
+        if _is_judged(execution) and before and execution.verdict is not before.verdict:
+            self._tell_verdict(execution)
+        if execution.state is State.FAILED:
+            self._add("actions_total", *self._names(execution.pack, execution.remediation), FAILED)
+        if not execution.is_open:
+            del self._open[execution.execution_id]
+        self._tell_in_flight()
+
+    def cycle_closed(self, report: CycleReport) -> None:
+        """Count one cycle with all that it saw and decided; phases were counted by :meth:`phase_done`."""
+        self._add("cycles_total", report.result)
+        self._observe("cycle_duration_seconds", report.seconds)
+        if report.result is not CycleResult.FAILED:
+            ended_at = report.as_of + timedelta(seconds=report.seconds)
+            self._set("last_cycle_timestamp_seconds", ended_at.timestamp())
+        if report.snapshot:
+            self._tell_snapshot(report.snapshot)
+        if report.assessment:
+            self._tell_incidents(report.assessment.incidents)
+        if report.plan:
+            self._tell_plan(report.plan, report)
+
+    # the terms of the above
+
+    def _names(self, pack: str, remediation: str) -> tuple[str, str]:
+        known = self._catalogue.remediation(pack, remediation)
+        return (known.pack, known.name) if known else (pack if pack in self._catalogue.packs else OTHER, OTHER)
+
+    def _tell_verdict(self, execution: Execution) -> None:
+        names = self._names(execution.pack, execution.remediation)
+        self._add("actions_total", *names, execution.verdict or FAILED)
+        if execution.applied_at:
+            self._observe("action_verification_seconds", _seconds(execution.updated_at - execution.applied_at))
+
+    def _tell_in_flight(self) -> None:
+        self._set("actions_in_flight", sum(e.is_unsettled for e in self._open.values()))
+
+    def _tell_snapshot(self, snapshot: Snapshot) -> None:
+        for source in snapshot.sources.values():
+            self._set("source_up", source.is_up, source.name)
+        tally = sum(map(_qualities, snapshot.vectors.values()), Tally())
+        for quality in Quality:
+            self._set("readings", tally[quality], quality)
+        self._set("snapshot_series", sum(len(v.targets) for v in snapshot.vectors.values()))
+        self._set("snapshot_alerts", len(snapshot.alerts))
+        self._set("snapshot_age_seconds", _age(snapshot))
+
+    def _tell_incidents(self, incidents: Iterable[Incident]) -> None:
+        self._families["incidents"].zero()
+        for (pack, severity), count in Tally((i.root.pack, i.root.severity) for i in incidents).items():
+            self._set("incidents", count, pack if pack in self._catalogue.packs else OTHER, severity)
+
+    def _tell_plan(self, plan: Plan, report: CycleReport) -> None:
+        incidents = report.assessment.incidents if report.assessment else ()
+        packs = {incident.incident_id: incident.root.pack for incident in incidents}
+        for decision in plan.decisions:
+            pack = packs.get(decision.incident_id, OTHER)
+            names = self._names(pack, decision.action.remediation) if decision.action else (pack, NONE)
+            self._add("decisions_total", *names, decision.reason)
+        for guard in _guards(plan):
+            self._add("guard_refusals_total", guard)
+
+    def _tell_learning(self, rates: Mapping[tuple[str, str, str], SuccessRate]) -> None:
+        for remediation in _remediations(self._catalogue):
+            mine = [r for (pack, name, _), r in rates.items() if (pack, name) == (remediation.pack, remediation.name)]
+            probability = _success_probability(remediation, mine)
+            self._set("remediation_success_probability", probability, remediation.pack, remediation.name)
+
+    def _tell_budgets(self, ledger: Ledger) -> None:
+        targets = [
+            pack.limits.max_targets - len({e.target for e in ledger.open_executions if e.pack == pack.name})
+            for pack in self._catalogue.packs.values()
+        ]
+        attempts = [_attempts_left(r, ledger) for r in _remediations(self._catalogue)]
+        self._set("budget_remaining", min(targets, default=0), "targets")
+        self._set("budget_remaining", min(attempts, default=0), "attempts")
+
+
+def _remediations(catalogue: Catalogue) -> Iterable[Remediation]:
+    return (remediation for pack in catalogue.packs.values() for remediation in pack.remediations.values())
+
+
+def _seconds(span: timedelta) -> float:
+    return span.total_seconds()
+
+
+def _is_judged(execution: Execution) -> bool:
+    return execution.verdict is not None and execution.state is not State.VERIFYING
+
+
+def _success_probability(remediation: Remediation, rates: Iterable[SuccessRate]) -> float:
+    successes = sum(rate.successes for rate in rates)
+    outcomes = successes + sum(rate.failures for rate in rates)
+    believed = remediation.prior_success * remediation.prior_weight
+    total = remediation.prior_weight + outcomes
+    return (believed + successes) / total if total else remediation.prior_success
+
+
+def _attempts_left(remediation: Remediation, ledger: Ledger) -> int:
+    since = ledger.as_of - timedelta(seconds=remediation.attempts_window_seconds)
+    used = Tally(
+        e.target
+        for e in ledger.executions
+        if (e.pack, e.remediation) == (remediation.pack, remediation.name) and e.admitted_at > since
+    )
+    return remediation.max_attempts - max(used.values(), default=0)
+
+
+def _qualities(vector: Vector) -> Tally[Quality]:
+    if vector.quality is not Quality.VALUE:
+        return Tally({vector.quality: 1})
+    finite = int(np.isfinite(vector.values).sum())
+    return Tally({Quality.VALUE: finite, Quality.NOT_A_NUMBER: len(vector.values) - finite})
+
+
+def _age(snapshot: Snapshot) -> float:
+    newest = [scrape.newest_sample_at for scrape in snapshot.scrapes.values() if scrape.newest_sample_at]
+    return _seconds(snapshot.as_of - min(newest)) if newest else math.nan
+
+
+def _guards(plan: Plan) -> list[str]:
+    refused = [reason for decision in plan.decisions for reason in sorted(_refusals(decision))]
+    return [*refused, plan.refusal] if plan.refusal in GUARDS else refused
+
+
+def _refusals(decision: Decision) -> set[str]:
+    reasons = {decision.reason, *(candidate.refusal for candidate in decision.candidates)}
+    return {reason for reason in reasons if reason in GUARDS}

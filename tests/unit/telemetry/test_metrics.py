@@ -1,0 +1,246 @@
+import math
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mape_k.model import (
+    CycleResult,
+    Ledger,
+    Mode,
+    OpenIncident,
+    Pause,
+    Phase,
+    Reason,
+    Snapshot,
+    State,
+    SuccessRate,
+    Verdict,
+)
+from mape_k.telemetry import TABLE, Kind, Metrics
+from mape_k.telemetry.metrics import MAX_CHILDREN
+from sample_reports import NOON, a_catalogue, a_report, an_execution
+
+PROMISED = """
+cycles_total cycle_duration_seconds phase_duration_seconds phase_overruns_total cycle_budget_seconds
+last_cycle_timestamp_seconds cycle_start_deviation_seconds source_up source_request_duration_seconds readings
+snapshot_series snapshot_alerts snapshot_age_seconds incidents decisions_total actions_total actions_in_flight
+detection_to_action_seconds action_verification_seconds remediation_success_probability guard_refusals_total
+budget_remaining circuit_state dead_letters dead_letter_oldest_timestamp_seconds knowledge_write_duration_seconds mode
+paused leader build_info frozen_targets webhooks_total knowledge_up
+"""
+ACTIONS = {"pack": "charter", "remediation": "block_source"}
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    metrics = Metrics()
+    metrics.catalogue_loaded(a_catalogue())
+    return metrics
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"mape_k_{name}", labels)
+
+
+def a_ledger(**fields: object) -> Ledger:
+    return Ledger(as_of=NOON, **fields)
+
+
+def test_the_table_has_every_metric_that_was_promised_once():
+    names = [metric.name for metric in TABLE]
+
+    assert len(names) == len(set(names))
+    assert set(PROMISED.split()) <= set(names)
+
+
+def test_what_is_scraped_is_exactly_what_the_table_says(metrics):
+    metrics.build_info("1.0")
+    families = text_string_to_metric_families(metrics.exposition().decode())
+
+    scraped = {f.name: f.type for f in families if f.name.startswith("mape_k_")}
+
+    assert scraped == {m.full_name.removesuffix("_total"): m.kind.value for m in TABLE}
+
+
+def test_every_name_carries_its_unit_or_counts_things():
+    for metric in TABLE:
+        assert (metric.kind is Kind.COUNTER) == metric.name.endswith("_total"), metric.name
+        assert metric.kind is not Kind.HISTOGRAM or metric.name.endswith("_seconds"), metric.name
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_phase_within_its_budget_is_no_overrun(metrics, phase):
+    metrics.phase_done(phase, 1.0, 1.0)
+
+    assert value(metrics, "phase_overruns_total", phase=phase) == 0
+    assert value(metrics, "phase_duration_seconds_count", phase=phase) == 1
+
+
+def test_a_phase_over_its_budget_is_counted(metrics):
+    metrics.phase_done(Phase.MONITOR, 1.01, 1.0)
+
+    assert value(metrics, "phase_overruns_total", phase="monitor") == 1
+
+
+def test_a_completed_cycle_tells_what_it_saw(metrics):
+    metrics.cycle_closed(a_report())
+
+    assert value(metrics, "cycles_total", result="completed") == 1
+    assert value(metrics, "last_cycle_timestamp_seconds") == NOON.timestamp() + 1.7
+    assert value(metrics, "readings", quality="value") == 2
+    assert value(metrics, "readings", quality="not_a_number") == 1
+    assert value(metrics, "readings", quality="unreachable") == 1
+    assert value(metrics, "snapshot_series") == 3
+    assert value(metrics, "snapshot_alerts") == 1
+    assert value(metrics, "snapshot_age_seconds") == 12
+    assert value(metrics, "source_up", source="prometheus") == 1
+    assert value(metrics, "source_up", source="charter") == 0
+
+
+def test_a_failed_cycle_does_not_move_the_last_cycles_time(metrics):
+    metrics.cycle_closed(a_report(result=CycleResult.FAILED, snapshot=None, assessment=None, plan=None))
+
+    assert value(metrics, "cycles_total", result="failed") == 1
+    assert value(metrics, "last_cycle_timestamp_seconds") == 0
+
+
+def test_an_unknown_age_is_not_zero(metrics):
+    metrics.cycle_closed(a_report(snapshot=Snapshot(as_of=NOON)))
+
+    assert math.isnan(value(metrics, "snapshot_age_seconds"))
+
+
+def test_decisions_are_counted_by_reason(metrics):
+    metrics.cycle_closed(a_report())
+
+    assert value(metrics, "decisions_total", **ACTIONS, decision="best_candidate") == 1
+    assert value(metrics, "decisions_total", pack="charter", remediation="none", decision="cooldown") == 1
+
+
+def test_a_refusal_is_counted_once_though_candidate_and_decision_name_it(metrics):
+    metrics.cycle_closed(a_report())
+
+    assert value(metrics, "guard_refusals_total", guard=Reason.COOLDOWN) == 1
+
+
+def test_incidents_that_closed_leave_the_gauge(metrics):
+    metrics.cycle_closed(a_report())
+    opened = value(metrics, "incidents", pack="charter", severity="critical")
+
+    metrics.cycle_closed(a_report(assessment=a_report().assessment.__class__(as_of=NOON)))
+
+    assert opened == 2
+    assert value(metrics, "incidents", pack="charter", severity="critical") == 0
+
+
+def test_an_action_is_timed_from_the_opening_of_its_incident(metrics):
+    opened = OpenIncident(
+        incident_id="i-1",
+        pack="charter",
+        symptom="s",
+        target="node-7",
+        opened_at=NOON - timedelta(seconds=40),
+        last_seen_at=NOON,
+    )
+    metrics.ledger_opened(a_ledger(incidents=(opened,)))
+
+    metrics.action_moved(an_execution(State.ADMITTED, applied_at=None))
+    metrics.action_moved(an_execution(State.VERIFYING))
+    metrics.action_moved(an_execution(State.VERIFYING))
+
+    assert value(metrics, "detection_to_action_seconds_count") == 1
+    assert value(metrics, "detection_to_action_seconds_sum") == 42
+    assert value(metrics, "actions_in_flight") == 1
+
+
+def test_a_verdict_counts_once_however_long_the_action_lives(metrics):
+    metrics.action_moved(an_execution(State.VERIFYING))
+
+    for state in (State.IN_FORCE, State.RENEWING, State.IN_FORCE, State.SUCCEEDED):
+        metrics.action_moved(an_execution(state, verdict=Verdict.IMPROVED))
+
+    assert value(metrics, "actions_total", **ACTIONS, verdict="improved") == 1
+    assert value(metrics, "action_verification_seconds_sum") == 58
+    assert value(metrics, "actions_in_flight") == 0
+
+
+def test_a_verdict_from_before_a_restart_is_not_counted_again(metrics):
+    metrics.ledger_opened(a_ledger(executions=(an_execution(State.IN_FORCE, verdict=Verdict.IMPROVED),)))
+
+    metrics.action_moved(an_execution(State.SUCCEEDED, verdict=Verdict.IMPROVED))
+
+    assert value(metrics, "actions_total", **ACTIONS, verdict="improved") == 0
+
+
+def test_an_action_that_was_never_applied_counts_as_failed(metrics):
+    metrics.action_moved(an_execution(State.FAILED, applied_at=None))
+
+    assert value(metrics, "actions_total", **ACTIONS, verdict="failed") == 1
+    assert value(metrics, "detection_to_action_seconds_count") == 0
+
+
+def test_the_success_probability_starts_at_the_prior_and_learns(metrics):
+    prior = value(metrics, "remediation_success_probability", **ACTIONS)
+    rates = {
+        ("charter", "block_source", "a"): SuccessRate(successes=2),
+        ("charter", "block_source", "b"): SuccessRate(failures=1),
+    }
+
+    metrics.ledger_opened(a_ledger(success_rates=rates))
+
+    assert prior == pytest.approx(0.7)
+    assert value(metrics, "remediation_success_probability", **ACTIONS) == pytest.approx(2.7 / 4)
+
+
+def test_the_ledger_tells_mode_pause_budgets_and_frozen_targets(metrics):
+    frozen = an_execution(State.FROZEN, execution_id="x-0", target="node-3")
+    pause = Pause(since=NOON, by="operator")
+
+    metrics.ledger_opened(a_ledger(mode=Mode.ENFORCE, pause=pause, executions=(frozen, an_execution())))
+
+    assert (value(metrics, "mode", mode="enforce"), value(metrics, "mode", mode="shadow")) == (1, 0)
+    assert value(metrics, "paused") == 1
+    assert value(metrics, "frozen_targets") == 1
+    assert value(metrics, "budget_remaining", budget="targets") == 5
+    assert value(metrics, "budget_remaining", budget="attempts") == 2
+
+
+def test_names_that_the_catalogue_does_not_know_share_one_series(metrics):
+    for number in range(50):
+        metrics.action_moved(an_execution(State.FAILED, execution_id=f"x-{number}", remediation=f"invented_{number}"))
+
+    assert value(metrics, "actions_total", pack="charter", remediation="other", verdict="failed") == 50
+
+
+def test_label_values_outside_a_closed_set_are_folded(metrics):
+    metrics.source_asked("http://user:secret@host", 0.1, "weird")
+
+    assert value(metrics, "source_requests_total", source="other", outcome="other") == 1
+    assert b"secret" not in metrics.exposition()
+
+
+def test_the_number_of_series_of_one_metric_is_capped(metrics):
+    for number in range(MAX_CHILDREN + 10):
+        metrics.build_info(str(number))
+
+    lines = [line for line in metrics.exposition().splitlines() if line.startswith(b"mape_k_build_info{")]
+    assert len(lines) == MAX_CHILDREN + 1
+
+
+def test_setters_show_on_the_scrape(metrics):
+    metrics.leader(is_leader=True)
+    metrics.knowledge_up(is_up=True)
+    metrics.cycle_budget(15)
+    metrics.cycle_started(0.25)
+    metrics.circuit("charter", is_open=True)
+    metrics.knowledge_written(0.004)
+    metrics.webhook("accepted")
+
+    assert value(metrics, "leader") == 1
+    assert value(metrics, "knowledge_up") == 1
+    assert value(metrics, "cycle_budget_seconds") == 15
+    assert value(metrics, "cycle_start_deviation_seconds") == 0.25
+    assert value(metrics, "circuit_state", target="charter") == 1
+    assert value(metrics, "knowledge_write_duration_seconds_count") == 1
+    assert value(metrics, "webhooks_total", result="accepted") == 1
