@@ -6,6 +6,7 @@
     ├── TransientError   try again: nothing happened, or twice is safe
     ├── UncertainError   it may have happened: look first (a retry loop must not catch it)
     ├── PermanentError   trying again changes nothing: give up and say so
+    │   ├── RejectedError    the other side works, and refuses this request as such
     │   └── ConflictError    the other side refuses because of what is in force there
     ├── FencedError      someone else is in charge: stop acting at once
     ├── StoreError       Knowledge cannot be written or read: send nothing
@@ -13,6 +14,15 @@
 
 Adapters translate whatever their library raises into one of these at the edge.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the known word that ``word`` resembles most, or an empty text."""
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class MapeKError(Exception):
@@ -38,6 +48,10 @@ class UncertainError(MapeKError):
 
 class PermanentError(MapeKError):
     """The other side understood and refused, or its answer is unusable: trying again changes nothing."""
+
+
+class RejectedError(PermanentError):
+    """The other side works and refuses this request as such: a bad query, an invalid policy."""
 
 
 class ConflictError(PermanentError):

@@ -112,21 +112,35 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expiring:
+    """A policy that helped and nears its end; ``is_needed`` is None where that cannot be seen."""
+
+    execution_id: str
+    is_needed: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """What is wrong and why, and what became of what was done.
 
     Args:
         incidents: by risk, greatest first.
         judgements: one for each execution under verification.
+        expiring: policies in force about which to decide now.
         blind: names of the sources without which nothing may be decided now.
         closed: ids of incidents whose findings are gone.
+        population: by pack, how many targets are known; the share in a blast radius is of these.
+        next_look_at: when the next execution can be judged; None when none waits for that.
     """
 
     as_of: datetime
     incidents: tuple[Incident, ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    expiring: tuple[Expiring, ...] = ()
     blind: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    population: Mapping[str, int] = field(default_factory=dict)
+    next_look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +173,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided for one incident, and among what; ``action`` is None when it is held."""
+    """What was decided for one incident, and among what.
+
+    ``action`` is None when it is held; in shadow it is there, with the reason ``SHADOW``, and is not carried out.
+    """
 
     incident_id: str
     reason: Reason
@@ -206,5 +223,5 @@ class Plan:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """Everything new to be done, in the order of the decisions."""
-        return tuple(d.action for d in self.decisions if d.action)
+        """Everything new to be done now, in the order of the decisions; what was only decided in shadow is not in it."""
+        return tuple(d.action for d in self.decisions if d.action and d.reason is Reason.BEST_CANDIDATE)

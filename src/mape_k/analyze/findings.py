@@ -1,0 +1,219 @@
+"""From what was seen to findings: one symptom on one target, with its evidence and, where there is one, its hold.
+
+A symptom that names an alert is raised by that alert alone, and its signal, violations and deviation are evidence for
+or against; a symptom without one is raised by its own threshold or violations. A deviation never raises anything.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mape_k.analyze.memory import Memory
+from mape_k.model import (
+    Alert,
+    Catalogue,
+    Detector,
+    Evidence,
+    Finding,
+    Ledger,
+    OnMissing,
+    Pack,
+    Quality,
+    Reason,
+    Signal,
+    Snapshot,
+    Symptom,
+    TargetRule,
+    Verdict,
+    Violation,
+)
+
+RESIDUAL_SLACK_SCRAPES = 3
+"""Scrape intervals granted on top of an alert's window: one for the sample, two for rule evaluation and delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one cycle looks at, gathered for the functions below."""
+
+    snapshot: Snapshot
+    ledger: Ledger
+    catalogue: Catalogue
+    memory: Memory
+
+
+@dataclass(slots=True)
+class _Raised:
+    """A symptom on a target while its evidence is gathered."""
+
+    target: str
+    since: datetime
+    evidence: list[Evidence] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+def find(sighting: Sighting) -> tuple[Finding, ...]:
+    """Return every finding of every pack, in the order of the packs; the same symptom on the same target once."""
+    return tuple(
+        finding
+        for pack in sighting.catalogue.packs.values()
+        for symptom in pack.symptoms.values()
+        for finding in _of_symptom(pack, symptom, sighting)
+    )
+
+
+def _of_symptom(pack: Pack, symptom: Symptom, sighting: Sighting) -> Iterator[Finding]:
+    raised = _raised(symptom, sighting)
+    for target in sorted(raised):
+        yield _finding(pack, symptom, raised[target], sighting)
+
+
+def _raised(symptom: Symptom, sighting: Sighting) -> dict[str, _Raised]:
+    if symptom.alert is not None:
+        return _raised_by_alert(symptom, sighting.snapshot)
+    raised = _raised_by_violations(symptom, sighting.snapshot)
+    for target, since in _beyond_threshold(symptom, sighting):
+        raised.setdefault(target, _Raised(target=target, since=since))
+    return raised
+
+
+def _raised_by_alert(symptom: Symptom, snapshot: Snapshot) -> dict[str, _Raised]:
+    raised: dict[str, _Raised] = {}
+    if snapshot.alerts_quality is not Quality.VALUE:
+        return raised
+    for alert in snapshot.alerts:
+        if alert.name != symptom.alert:
+            continue
+        target = resolve_target(symptom.target, alert, snapshot)
+        entry = raised.setdefault(target, _Raised(target=target, since=alert.starts_at))
+        entry.since = min(entry.since, alert.starts_at)
+        entry.alerts.append(alert)
+        entry.evidence.append(
+            Evidence(
+                detector=Detector.ALERT, what=alert.name, detail=alert.summary or f"firing since {alert.starts_at}"
+            )
+        )
+    return raised
+
+
+def resolve_target(rule: TargetRule, alert: Alert, snapshot: Snapshot) -> str:
+    """Return the target that an alert is about; empty text where that cannot be seen."""
+    if rule.fixed is not None:
+        return rule.fixed
+    if rule.label is not None:
+        return alert.labels.get(rule.label, "")
+    vector = snapshot.vectors.get(rule.dominant or "")
+    return (vector.dominant() if vector else None) or ""
+
+
+def _raised_by_violations(symptom: Symptom, snapshot: Snapshot) -> dict[str, _Raised]:
+    raised: dict[str, _Raised] = {}
+    for violation in _violations(symptom, snapshot):
+        entry = raised.setdefault(violation.target, _Raised(target=violation.target, since=violation.detected_at))
+        entry.since = min(entry.since, violation.detected_at)
+    return raised
+
+
+def _violations(symptom: Symptom, snapshot: Snapshot) -> Iterator[Violation]:
+    begin = snapshot.as_of - timedelta(seconds=symptom.window_seconds)
+    for violation in snapshot.violations:
+        if violation.severity in symptom.violation_severities and violation.detected_at >= begin:
+            yield violation
+
+
+def _beyond_threshold(symptom: Symptom, sighting: Sighting) -> Iterator[tuple[str, datetime]]:
+    """Yield the targets whose signal has been beyond the threshold long enough, with the time since when."""
+    if symptom.threshold is None or symptom.signal is None:
+        return
+    signal = _signal(sighting.catalogue, symptom.signal)
+    now = sighting.snapshot.as_of
+    for target in _targets(symptom, sighting.snapshot):
+        reading = sighting.snapshot.reading(symptom.signal, target)
+        if not reading.is_known and signal.on_missing is OnMissing.HOLD:
+            continue
+        holds = symptom.threshold.holds(reading.number()) if reading.is_known else signal.on_missing is OnMissing.BREACH
+        since = sighting.memory.held_since((symptom.pack, symptom.name, target), holds=holds, now=now)
+        if since is not None and now - since >= timedelta(seconds=symptom.threshold_for_seconds):
+            yield target, since
+
+
+def _targets(symptom: Symptom, snapshot: Snapshot) -> Iterable[str]:
+    if symptom.target.fixed is not None:
+        return (symptom.target.fixed,)
+    vector = snapshot.vectors.get(symptom.signal or "")
+    if vector is None:
+        return ()
+    return tuple(target for target in vector.targets if target)
+
+
+def _finding(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> Finding:
+    return Finding(
+        pack=pack.name,
+        symptom=symptom.name,
+        target=raised.target,
+        severity=symptom.severity,
+        since=raised.since,
+        evidence=(*raised.evidence, *_supporting(symptom, raised.target, sighting)),
+        hold=_hold(pack, symptom, raised, sighting),
+        is_inhibited=bool(raised.alerts) and all(alert.inhibited_by for alert in raised.alerts),
+    )
+
+
+def _supporting(symptom: Symptom, target: str, sighting: Sighting) -> Iterator[Evidence]:
+    if symptom.signal is not None:
+        reading = sighting.snapshot.reading(symptom.signal, target)
+        limit = symptom.threshold.limit if symptom.threshold else None
+        detail = _signal(sighting.catalogue, symptom.signal).unit
+        yield Evidence(detector=Detector.THRESHOLD, what=symptom.signal, reading=reading, limit=limit, detail=detail)
+        sigmas = sighting.memory.deviation(symptom.signal, target) if symptom.deviation_sigmas else None
+        if sigmas is not None and symptom.deviation_sigmas and abs(sigmas) >= symptom.deviation_sigmas:
+            detail = f"{sigmas:+.1f} robust sigmas from its recent past"
+            yield Evidence(detector=Detector.DEVIATION, what=symptom.signal, reading=reading, detail=detail)
+    for violation in _violations(symptom, sighting.snapshot):
+        if violation.target == target:
+            detail = f"{violation.severity} at {violation.detected_at.isoformat()}"
+            yield Evidence(detector=Detector.VIOLATION, what=violation.violation_type, detail=detail)
+
+
+def _hold(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> Reason | None:
+    if not raised.target:
+        return Reason.TARGET_UNKNOWN
+    if raised.alerts and all(alert.silenced_by for alert in raised.alerts):
+        return Reason.SILENCED
+    if _is_residual(pack, symptom, raised.target, sighting):
+        return Reason.RESIDUAL
+    return _evidence_hold(symptom, raised.target, sighting)
+
+
+def _is_residual(pack: Pack, symptom: Symptom, target: str, sighting: Sighting) -> bool:
+    """Whether what fires may still be the past: its window reaches back before an action that helped this target."""
+    now = sighting.snapshot.as_of
+    return any(
+        e.applied_at is not None and now < e.applied_at + timedelta(seconds=_reach(pack, symptom, e.remediation))
+        for e in sighting.ledger.executions
+        if e.pack == pack.name and e.target == target and e.verdict is Verdict.IMPROVED
+    )
+
+
+def _reach(pack: Pack, symptom: Symptom, remediation: str) -> float:
+    scrape = max((job.scrape_interval_seconds for job in pack.jobs.values()), default=0.0)
+    done = pack.remediations.get(remediation)
+    settle = done.settle_seconds if done else 0.0
+    return symptom.window_seconds + RESIDUAL_SLACK_SCRAPES * scrape + settle
+
+
+def _evidence_hold(symptom: Symptom, target: str, sighting: Sighting) -> Reason | None:
+    if symptom.signal is None:
+        return None
+    reading = sighting.snapshot.reading(symptom.signal, target)
+    if not reading.is_known:
+        on_missing = _signal(sighting.catalogue, symptom.signal).on_missing
+        return Reason.STALE_EVIDENCE if on_missing is OnMissing.HOLD else None
+    if symptom.threshold is not None and not symptom.threshold.holds(reading.number()):
+        return Reason.NOT_CORROBORATED
+    return None
+
+
+def _signal(catalogue: Catalogue, full_name: str) -> Signal:
+    pack, name = full_name.split("/", 1)
+    return catalogue.packs[pack].signals[name]

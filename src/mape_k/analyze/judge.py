@@ -1,0 +1,178 @@
+"""Did it help? Verdicts on open executions, from samples born late enough after the action."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mape_k.model import (
+    Bound,
+    Catalogue,
+    Execution,
+    Expiring,
+    Judgement,
+    Ledger,
+    OnExpiry,
+    Reason,
+    Remediation,
+    Signal,
+    Snapshot,
+    State,
+    Verdict,
+    Verification,
+)
+
+PATIENCE = 3
+"""How many times its deadline an action may wait for sight before its effect counts as never seen."""
+
+RENEWAL_LEAD = 0.25
+"""The share of a lifetime that is left when it is decided about."""
+
+
+def judge(execution: Execution, snapshot: Snapshot, catalogue: Catalogue) -> Judgement:
+    """Return what the newest samples say of an execution under verification.
+
+    A look counts only when it is evaluated at least window + one scrape interval + settle time after the action, and
+    when the newest sample is newer than the last one counted; a missing reading counts neither way.
+    """
+    remediation = catalogue.remediation(execution.pack, execution.remediation)
+    if remediation is None or execution.applied_at is None:
+        return _judgement(execution, Reason.NEVER_SEEN, Verdict.UNKNOWN)
+    looked = _look(execution, remediation.verification, snapshot, catalogue, ready_at(execution, catalogue))
+    return _verdict(looked, execution.applied_at, remediation.verification, snapshot)
+
+
+def ready_at(execution: Execution, catalogue: Catalogue) -> datetime | None:
+    """Return from when on an evaluation may judge the execution; None when nothing says so."""
+    remediation = catalogue.remediation(execution.pack, execution.remediation)
+    if remediation is None or execution.applied_at is None:
+        return None
+    signals = [_signal(catalogue, bound) for bound in remediation.verification.bounds]
+    reach = max((s.window_seconds + _scrape_interval(catalogue, s) for s in signals), default=0.0)
+    return execution.applied_at + timedelta(seconds=reach + remediation.settle_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """An execution with its newest look taken in; ``numbers`` is None when this look did not count."""
+
+    execution: Execution
+    judgement: Judgement
+    numbers: tuple[float, ...] | None
+
+
+def _look(
+    execution: Execution, rule: Verification, snapshot: Snapshot, catalogue: Catalogue, ready: datetime | None
+) -> _Looked:
+    seen = execution.observation
+    newest = _newest_sample(rule, snapshot, catalogue)
+    numbers = _numbers(rule, execution.target, snapshot)
+    is_early = ready is None or snapshot.as_of < ready
+    is_old = newest is None or (seen.last_sample_at is not None and newest <= seen.last_sample_at)
+    if is_early or is_old or numbers is None:
+        return _Looked(execution, _judgement(execution, Reason.UNDER_VERIFICATION), None)
+    good = all(bound.holds(number) for bound, number in zip(rule.bounds, numbers, strict=True))
+    observation = type(seen)(
+        good=seen.good + 1 if good else 0,
+        bad=seen.bad if good else seen.bad + 1,
+        good_since=(seen.good_since or snapshot.as_of) if good else None,
+        last_sample_at=newest,
+        last_value=numbers[0],
+    )
+    judgement = Judgement(
+        execution_id=execution.execution_id, observation=observation, reason=Reason.UNDER_VERIFICATION
+    )
+    return _Looked(execution, judgement, numbers)
+
+
+def _verdict(looked: _Looked, applied_at: datetime, rule: Verification, snapshot: Snapshot) -> Judgement:
+    seen = looked.judgement.observation
+    waited = (snapshot.as_of - applied_at).total_seconds()
+    if seen.good_since and seen.good >= rule.samples and _lasted(seen.good_since, snapshot, rule.hold_seconds):
+        return _concluded(looked, Reason.VERIFIED, Verdict.IMPROVED)
+    if looked.numbers and seen.bad >= rule.samples and _is_worse(looked.execution, rule, looked.numbers[0]):
+        return _concluded(looked, Reason.MADE_WORSE, Verdict.WORSE)
+    if waited < rule.deadline_seconds:
+        return looked.judgement
+    if waited < PATIENCE * rule.deadline_seconds and (seen.good or not looked.numbers):
+        return looked.judgement
+    if seen.good + seen.bad >= rule.samples:
+        return _concluded(looked, Reason.NOT_IMPROVED, Verdict.UNCHANGED)
+    return _concluded(looked, Reason.NEVER_SEEN, Verdict.UNKNOWN)
+
+
+def _lasted(since: datetime, snapshot: Snapshot, seconds: float) -> bool:
+    return snapshot.as_of - since >= timedelta(seconds=seconds)
+
+
+def _is_worse(execution: Execution, rule: Verification, number: float) -> bool:
+    """Whether the first bound's number moved away from its limit, by more than the ratio to its baseline."""
+    if rule.worse_ratio is None or execution.baseline is None:
+        return False
+    if rule.bounds[0].below is not None:
+        return number > execution.baseline * rule.worse_ratio
+    return number < execution.baseline / rule.worse_ratio
+
+
+def _judgement(execution: Execution, reason: Reason, verdict: Verdict | None = None) -> Judgement:
+    return Judgement(
+        execution_id=execution.execution_id, observation=execution.observation, reason=reason, verdict=verdict
+    )
+
+
+def _concluded(looked: _Looked, reason: Reason, verdict: Verdict) -> Judgement:
+    return Judgement(
+        execution_id=looked.execution.execution_id,
+        observation=looked.judgement.observation,
+        reason=reason,
+        verdict=verdict,
+    )
+
+
+def _numbers(rule: Verification, target: str, snapshot: Snapshot) -> tuple[float, ...] | None:
+    readings = [snapshot.reading(bound.signal, target) for bound in rule.bounds]
+    return tuple(r.number() for r in readings) if readings and all(r.is_known for r in readings) else None
+
+
+def _newest_sample(rule: Verification, snapshot: Snapshot, catalogue: Catalogue) -> datetime | None:
+    """Return the age of the oldest of the newest samples that the bounds rest on."""
+    scrapes = [snapshot.scrapes.get(_signal(catalogue, bound).job) for bound in rule.bounds]
+    times = [scrape.newest_sample_at if scrape else None for scrape in scrapes]
+    known = [time for time in times if time is not None]
+    return min(known) if known and len(known) == len(times) else None
+
+
+def expiring(ledger: Ledger, snapshot: Snapshot, catalogue: Catalogue) -> Iterable[Expiring]:
+    """Yield the policies in force whose lifetime nears its end, with whether the cause is still there."""
+    for execution in ledger.open_executions:
+        remediation = catalogue.remediation(execution.pack, execution.remediation)
+        if execution.state is not State.IN_FORCE or execution.expires_at is None:
+            continue
+        if snapshot.as_of >= execution.expires_at - _lead(remediation):
+            yield Expiring(
+                execution_id=execution.execution_id,
+                is_needed=_is_needed(remediation, execution.target, snapshot),
+            )
+
+
+def _lead(remediation: Remediation | None) -> timedelta:
+    lifetime = remediation.lifetime if remediation else None
+    return timedelta(seconds=RENEWAL_LEAD * lifetime.ttl_seconds if lifetime else 0.0)
+
+
+def _is_needed(remediation: Remediation | None, target: str, snapshot: Snapshot) -> bool | None:
+    lifetime = remediation.lifetime if remediation else None
+    if lifetime is None or lifetime.on_expiry is not OnExpiry.RENEW_WHILE_NEEDED:
+        return False
+    if lifetime.needed is None:
+        return None
+    reading = snapshot.reading(lifetime.needed.signal, target)
+    return lifetime.needed.holds(reading.number()) if reading.is_known else None
+
+
+def _signal(catalogue: Catalogue, bound: Bound) -> Signal:
+    pack, name = bound.signal.split("/", 1)
+    return catalogue.packs[pack].signals[name]
+
+
+def _scrape_interval(catalogue: Catalogue, signal: Signal) -> float:
+    return next((job.scrape_interval_seconds for job in catalogue.jobs if job.name == signal.job), 0.0)
