@@ -1,0 +1,96 @@
+"""K: what we are committed to, what was done, and what was learned; durable in one SQLite file."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from mape_k.errors import StoreError
+from mape_k.knowledge.archive import SqlArchive
+from mape_k.knowledge.cycles import Retention, end_interrupted
+from mape_k.knowledge.journal import SqlJournal
+from mape_k.knowledge.ledger import EPOCH, read_meta, read_open_executions, write_meta
+from mape_k.knowledge.migrate import migrate
+from mape_k.knowledge.moves import take_over
+from mape_k.knowledge.sqlite import SqliteFile, database_file
+from mape_k.knowledge.store import Store
+from mape_k.model import Mode
+from mape_k.ports import Clock
+
+__all__ = ["Knowledge", "SqlArchive", "SqlJournal", "Store", "open_knowledge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """Knowledge as it was opened; ``epoch`` is this daemon's, greater than that of every daemon before."""
+
+    journal: SqlJournal
+    archive: SqlArchive
+    store: Store
+    epoch: int
+
+    async def close(self) -> None:
+        """Finish the writes that wait, close the file and let the next daemon in."""
+        await self.store.close()
+
+
+async def open_knowledge(
+    url: str,
+    *,
+    clock: Clock,
+    mode: Mode,
+    ring_bytes: int = 64 * 1024 * 1024,
+    retention_days: float = 30.0,
+    write_seconds: Callable[[float], None] = lambda _seconds: None,
+) -> Knowledge:
+    """Open the file for this daemon alone, bring its tables up to date and take over what is open.
+
+    Args:
+        url: ``sqlite:////absolute/path``; folder and file are made when absent.
+        clock: times of moves and durations of writes.
+        mode: said to every reader of the ledger.
+        ring_bytes: of all recorded snapshots together; the oldest give way.
+        retention_days: age of the oldest cycle kept.
+        write_seconds: called, from the writer's thread, with how long each write took to become durable.
+
+    Raises:
+        ConfigError: the URL names no SQLite file.
+        StoreError: not to be opened, damaged, of a newer version, or held by another daemon.
+    """
+    database = await asyncio.to_thread(_prepare, url)
+    store = Store(database, clock=clock, write_seconds=write_seconds)
+    try:
+        epoch = await store.write(lambda connection: _take_over_all(connection, clock.now()))
+    except StoreError:
+        await store.close()
+        raise
+    retention = Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes)
+    journal = SqlJournal(store, clock=clock, epoch=epoch, mode=mode, retention=retention)
+    return Knowledge(journal=journal, archive=SqlArchive(store), store=store, epoch=epoch)
+
+
+def _prepare(url: str) -> SqliteFile:
+    database = SqliteFile(database_file(url))
+    try:
+        with database.writer.begin() as connection:
+            database.check(connection)
+            migrate(connection)
+    except database.errors as error:
+        database.close()
+        raise StoreError(database.describe(error)) from error
+    except StoreError:
+        database.close()
+        raise
+    return database
+
+
+def _take_over_all(connection: Connection, now: datetime) -> int:
+    """Begin a new epoch, in which everything that is still open is ours."""
+    epoch = int(read_meta(connection, EPOCH) or 0) + 1
+    write_meta(connection, EPOCH, epoch)
+    for execution in read_open_executions(connection):
+        take_over(connection, execution, epoch=epoch, at=now)
+    end_interrupted(connection)
+    return epoch

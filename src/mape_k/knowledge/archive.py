@@ -1,0 +1,191 @@
+"""Knowledge as people read it: JSON-ready documents, newest first."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, and_, func, or_, select, true
+
+from mape_k.knowledge.ledger import EPOCH, PAUSE, is_open, read_meta, read_success_rates, write_meta
+from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
+from mape_k.knowledge.store import Store
+from mape_k.model import Execution, Pause, Snapshot
+from mape_k.ports import Kind, Page
+from mape_k.recording import decode_snapshot, to_document
+
+_LONGEST_PAGE = 500
+_LONGEST_CURSOR = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shelf:
+    """One kind of document: where it lies, what orders and filters it, and how a row becomes a document."""
+
+    table: Table
+    time: Column[Any]
+    key: Column[Any]
+    filters: tuple[str, ...]
+    document: Callable[[RowMapping], dict[str, Any]]
+    listed: ColumnElement[bool]
+
+
+def _cycle(row: RowMapping) -> dict[str, Any]:
+    return {**row["document"], "result": row["result"], "failure": row["failure"]}
+
+
+def _incident(row: RowMapping) -> dict[str, Any]:
+    return {**row["document"], **to_document({k: v for k, v in row.items() if k != "document"})}
+
+
+def _action(row: RowMapping) -> dict[str, Any]:
+    return {field.name: to_document(row[field.name]) for field in fields(Execution)}
+
+
+_SHELVES: Mapping[Kind, _Shelf] = {
+    "cycles": _Shelf(
+        table=cycles,
+        time=cycles.c.as_of,
+        key=cycles.c.cycle_id,
+        filters=("result", "woken_by"),
+        document=_cycle,
+        listed=cycles.c.result.is_not(None),
+    ),
+    "incidents": _Shelf(
+        table=incidents,
+        time=incidents.c.opened_at,
+        key=incidents.c.incident_id,
+        filters=("state", "pack", "symptom", "target"),
+        document=_incident,
+        listed=true(),
+    ),
+    "actions": _Shelf(
+        table=executions,
+        time=executions.c.admitted_at,
+        key=executions.c.execution_id,
+        filters=("state", "verdict", "incident_id", "pack", "symptom", "remediation", "target"),
+        document=_action,
+        listed=true(),
+    ),
+}
+
+
+class SqlArchive:
+    """The archive in a database; satisfies :class:`mape_k.ports.Archive`, where its methods are described."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def page(
+        self, kind: Kind, *, limit: int, cursor: str | None = None, where: Mapping[str, str] | None = None
+    ) -> Page:
+        """Return a page of documents, newest first.
+
+        Args:
+            kind: cycles (those that ended), incidents, or actions.
+            limit: 1 to 500.
+            cursor: ``next_cursor`` of the page before.
+            where: fields and the values they must have; ``state=open`` of actions means every state but the final.
+
+        Raises:
+            ValueError: not a cursor, a limit out of range, or no such field. StoreError: not readable.
+        """
+        if not 1 <= limit <= _LONGEST_PAGE:
+            raise ValueError(f"limit={limit}: expected 1 to {_LONGEST_PAGE}")
+        shelf = _SHELVES[kind]
+        conditions = [_equal(kind, name, value) for name, value in (where or {}).items()]
+        if cursor is not None:
+            conditions.append(_after(shelf, cursor))
+        query = select(shelf.table).where(shelf.listed, *conditions)
+        query = query.order_by(shelf.time.desc(), shelf.key.desc()).limit(limit + 1)
+        rows = await self._store.read(lambda connection: connection.execute(query).mappings().all())
+        more = _cursor(shelf, rows[limit - 1]) if len(rows) > limit else None
+        return Page(items=tuple(map(shelf.document, rows[:limit])), next_cursor=more)
+
+    async def item(self, kind: Kind, item_id: str) -> Mapping[str, Any] | None:
+        """Return one document whole; an action with its explanation, its transitions and its outcomes."""
+        return await self._store.read(lambda connection: _item(connection, kind, item_id))
+
+    async def snapshot(self, cycle_id: str) -> Snapshot | None:
+        """Return what a cycle saw; None where it was not recorded or has left the ring.
+
+        Raises:
+            ValueError: it is damaged. StoreError: not readable.
+        """
+        query = select(snapshots.c.recorded).where(snapshots.c.cycle_id == cycle_id)
+        recorded = await self._store.read(lambda connection: connection.execute(query).scalar())
+        return decode_snapshot(recorded) if recorded else None
+
+    async def knowledge(self) -> Mapping[str, Any]:
+        """Return the epoch, the success rates and how many rows of each kind are kept."""
+        return await self._store.read(_knowledge)
+
+    async def pause(self) -> Pause | None:
+        """Return the pause in force."""
+        pause = await self._store.read(lambda connection: read_meta(connection, PAUSE))
+        return msgspec.convert(pause, Pause | None)
+
+    async def set_pause(self, pause: Pause | None) -> None:
+        """Pause, or resume with None; durable when it returns."""
+        await self._store.write(lambda connection: write_meta(connection, PAUSE, pause))
+
+
+def _item(connection: Connection, kind: Kind, item_id: str) -> Mapping[str, Any] | None:
+    shelf = _SHELVES[kind]
+    row = connection.execute(select(shelf.table).where(shelf.key == item_id)).mappings().first()
+    if row is None:
+        return None
+    document = shelf.document(row)
+    return document | _history(connection, row) if kind == "actions" else document
+
+
+def _history(connection: Connection, row: RowMapping) -> dict[str, Any]:
+    return {
+        "explanation": row["explanation"],
+        "transitions": _rows_of(connection, transitions, row["execution_id"]),
+        "outcomes": _rows_of(connection, outcomes, row["execution_id"]),
+    }
+
+
+def _rows_of(connection: Connection, table: Table, execution_id: str) -> list[dict[str, Any]]:
+    columns = [column for column in table.c if column.name not in ("number", "execution_id")]
+    query: Select[Any] = select(*columns).where(table.c.execution_id == execution_id).order_by(table.c.number)
+    return [to_document(row) for row in connection.execute(query).mappings()]
+
+
+def _knowledge(connection: Connection) -> Mapping[str, Any]:
+    rates = read_success_rates(connection)
+    names = ("pack", "remediation", "symptom")
+    return {
+        "epoch": read_meta(connection, EPOCH),
+        "success_rates": [dict(zip(names, key, strict=True)) | to_document(rate) for key, rate in rates.items()],
+        "rows": {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar()
+            for table in metadata.sorted_tables
+        },
+    }
+
+
+def _equal(kind: Kind, name: str, value: str) -> ColumnElement[bool]:
+    shelf = _SHELVES[kind]
+    if name not in shelf.filters:
+        raise ValueError(f"{kind} have no filter {name!r}: expected one of {', '.join(shelf.filters)}")
+    if (kind, name, value) == ("actions", "state", "open"):
+        return is_open()
+    return shelf.table.c[name] == value
+
+
+def _cursor(shelf: _Shelf, row: RowMapping) -> str:
+    place = msgspec.json.encode((row[shelf.time], row[shelf.key]))
+    return base64.urlsafe_b64encode(place).decode()
+
+
+def _after(shelf: _Shelf, cursor: str) -> ColumnElement[bool]:
+    try:
+        place = base64.b64decode(cursor[:_LONGEST_CURSOR], altchars=b"-_", validate=True)
+        time, key = msgspec.json.decode(place, type=tuple[datetime, str])
+    except ValueError as error:
+        raise ValueError(f"not a cursor: {cursor[:40]!r}; take next_cursor of the page before") from error
+    return or_(shelf.time < time, and_(shelf.time == time, shelf.key < key))

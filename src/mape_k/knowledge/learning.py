@@ -1,0 +1,56 @@
+"""What became of actions, counted: the experience that the next decision stands on."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, update
+
+from mape_k.knowledge.schema import outcomes, success_rates
+from mape_k.model import Execution, FollowUp, Step, Verdict
+
+
+def learn(connection: Connection, execution: Execution, step: FollowUp, *, at: datetime) -> None:
+    """Keep the outcome that a step settles, and count it; steps that settle nothing teach nothing.
+
+    A confirmation counts as a success once. A roll-back counts as a failure, also of an action that was confirmed
+    before and did harm later: then both are counted, since both were seen. What nobody could see trains nothing.
+
+    Raises:
+        ValueError: a confirmation without the verdict that the world got better.
+    """
+    if step.step not in (Step.CONFIRM, Step.ROLL_BACK):
+        return
+    success = _is_success(step)
+    _keep(connection, execution, step.verdict or Verdict.UNKNOWN, success, at)
+    if success is not None:
+        _count(connection, execution, success=success)
+
+
+def _is_success(step: FollowUp) -> bool | None:
+    if step.step is Step.ROLL_BACK:
+        return None if step.verdict in (None, Verdict.UNKNOWN) else False
+    if step.verdict is not Verdict.IMPROVED:
+        raise ValueError(f"{step.execution_id} cannot be confirmed with the verdict {step.verdict}")
+    return True
+
+
+def _keep(connection: Connection, execution: Execution, verdict: Verdict, success: bool | None, at: datetime) -> None:
+    connection.execute(
+        insert(outcomes).values(
+            execution_id=execution.execution_id,
+            at=at,
+            pack=execution.pack,
+            remediation=execution.remediation,
+            symptom=execution.symptom,
+            target=execution.target,
+            verdict=verdict.value,
+            success=success,
+        )
+    )
+
+
+def _count(connection: Connection, execution: Execution, *, success: bool) -> None:
+    names = {"pack": execution.pack, "remediation": execution.remediation, "symptom": execution.symptom}
+    counted = {"successes": int(success), "failures": int(not success)}
+    more = {name: success_rates.c[name] + number for name, number in counted.items()}
+    if not connection.execute(update(success_rates).filter_by(**names).values(more)).rowcount:
+        connection.execute(insert(success_rates).values(**names, **counted))

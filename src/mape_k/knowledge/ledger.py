@@ -1,0 +1,96 @@
+"""Reads what we are committed to and have learned."""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from mape_k.knowledge.schema import executions, incidents, meta, success_rates
+from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Pause, SuccessRate
+
+WINDOW = timedelta(hours=24)
+"""How long closed executions stay in the ledger; the longest budget window that guards can look back over."""
+
+_MOST_CLOSED = 2000
+_EXECUTION = [executions.c[field.name] for field in fields(Execution)]
+_INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
+
+EPOCH = "epoch"
+PAUSE = "pause"
+SIGHT_LOST_AT = "sight_lost_at"
+
+
+def read_ledger(connection: Connection, *, as_of: datetime, epoch: int, mode: Mode) -> Ledger:
+    """Return the ledger as this transaction sees it."""
+    pause = read_meta(connection, PAUSE)
+    return Ledger(
+        as_of=as_of,
+        epoch=epoch,
+        mode=mode,
+        pause=msgspec.convert(pause, Pause | None),
+        executions=_committed(connection, as_of),
+        incidents=_open_incidents(connection),
+        success_rates=read_success_rates(connection),
+        sight_lost_at=read_sight_lost_at(connection),
+    )
+
+
+def read_execution(connection: Connection, execution_id: str) -> Execution | None:
+    """Return one execution as it stands."""
+    return next(iter(_executions(connection, executions.c.execution_id == execution_id)), None)
+
+
+def read_open_executions(connection: Connection) -> list[Execution]:
+    """Return all executions that are not in a final state, oldest first."""
+    return _executions(connection, is_open())
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that an execution is not in a final state."""
+    return executions.c.state.not_in([state.value for state in TERMINAL])
+
+
+def read_success_rates(connection: Connection) -> dict[tuple[str, str, str], SuccessRate]:
+    """Return outcomes counted so far, by (pack, remediation, symptom)."""
+    return {
+        (row.pack, row.remediation, row.symptom): SuccessRate(successes=row.successes, failures=row.failures)
+        for row in connection.execute(select(success_rates).order_by(*success_rates.primary_key))
+    }
+
+
+def read_sight_lost_at(connection: Connection) -> dict[str, datetime]:
+    """Return when each source was last not seen."""
+    return msgspec.convert(read_meta(connection, SIGHT_LOST_AT) or {}, dict[str, datetime])
+
+
+def read_meta(connection: Connection, name: str) -> Any:  # noqa: ANN401 - each name has a document of its own
+    """Return the document kept under a name; None where there is none."""
+    return connection.execute(select(meta.c.document).where(meta.c.name == name)).scalar()
+
+
+def write_meta(connection: Connection, name: str, document: object) -> None:
+    """Keep a document under a name; None takes it away."""
+    if document is None:
+        connection.execute(delete(meta).where(meta.c.name == name))
+    elif not connection.execute(update(meta).where(meta.c.name == name).values(document=document)).rowcount:
+        connection.execute(insert(meta).values(name=name, document=document))
+
+
+def _committed(connection: Connection, as_of: datetime) -> tuple[Execution, ...]:
+    recent = executions.c.admitted_at >= as_of - WINDOW
+    closed = _executions(connection, ~is_open() & recent, limit=_MOST_CLOSED)
+    return tuple(sorted(read_open_executions(connection) + closed, key=lambda e: (e.admitted_at, e.execution_id)))
+
+
+def _executions(connection: Connection, condition: ColumnElement[bool], limit: int | None = None) -> list[Execution]:
+    newest_first = (executions.c.admitted_at.desc(), executions.c.execution_id.desc())
+    rows = connection.execute(select(*_EXECUTION).where(condition).order_by(*newest_first).limit(limit)).mappings()
+    return [msgspec.convert(dict(row), Execution) for row in rows]
+
+
+def _open_incidents(connection: Connection) -> tuple[OpenIncident, ...]:
+    order = (incidents.c.opened_at, incidents.c.incident_id)
+    rows = connection.execute(select(*_INCIDENT).where(incidents.c.state == "open").order_by(*order)).mappings()
+    return tuple(msgspec.convert(dict(row), OpenIncident) for row in rows)

@@ -1,0 +1,46 @@
+"""Bring the tables to the form this version works with."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from mape_k.errors import StoreError
+
+HEAD = "0001"
+"""The newest revision, known here so that Alembic, which is heavy, is loaded only when there is something to do."""
+
+FOLDER = Path(__file__).with_name("migrations")
+
+
+def migrate(connection: Connection) -> None:
+    """Create or upgrade the tables inside the connection's transaction: all of it happens, or nothing.
+
+    Raises:
+        StoreError: the tables were made by a version this one does not know.
+    """
+    stamped = _stamped(connection)
+    if stamped != HEAD:
+        _upgrade(connection, stamped)
+
+
+def _stamped(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection, stamped: str | None) -> None:
+    from alembic import command  # noqa: PLC0415 - see HEAD
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"Knowledge has tables of revision {stamped}, this version knows them up to {HEAD}: "
+            "run the newer version again, or give this one a MAPE_K_KNOWLEDGE_URL of its own"
+        ) from error

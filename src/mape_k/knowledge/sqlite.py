@@ -1,0 +1,151 @@
+"""What is peculiar to SQLite: its file, the lock beside it, its pragmas and its errors."""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from mape_k.errors import ConfigError, StoreError
+
+_BUSY_SECONDS = 1.0
+_JOURNAL_BYTES = 64 * 1024 * 1024
+
+_CAUSES = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, writing goes on by itself",
+    sqlite3.SQLITE_BUSY: "another program holds a lock on it; end that program's transaction",
+    sqlite3.SQLITE_LOCKED: "another program holds a lock on it; end that program's transaction",
+    sqlite3.SQLITE_READONLY: "it may not be written; check the owner, the mode and the mount of file and folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the folder, its owner and its mode",
+    sqlite3.SQLITE_IOERR: "the disk does not read or write; check the disk and the limits on file size",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_NOTADB: "it is damaged, or not a SQLite file at all",
+}
+_REMEDY = "move it away with its -wal and -shm files, then put back a copy or start with an empty Knowledge"
+
+
+def database_file(url: str) -> Path:
+    """Return the file that a ``sqlite:///`` URL names.
+
+    Raises:
+        ConfigError: another engine, no file, or not a URL.
+    """
+    expected = "expected sqlite:////absolute/path or sqlite:///relative/path"
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError([f"MAPE_K_KNOWLEDGE_URL is not a database URL: {expected}"]) from error
+    if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise ConfigError([f"MAPE_K_KNOWLEDGE_URL={parsed.render_as_string()} names no SQLite file: {expected}"])
+    return Path(str(parsed.database)).absolute()
+
+
+class FileLock:
+    """One daemon at a time: held as long as this process lives, and let go by the kernel when it dies.
+
+    Raises:
+        StoreError: another process holds it, named by its process id.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise StoreError(
+                f"{database} belongs to a running daemon, process {holder}: "
+                "stop that one, or give this one a MAPE_K_KNOWLEDGE_URL of its own"
+            ) from error
+        self._sign()
+
+    def _sign(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others in; the file stays, since removing it would race with the next holder."""
+        os.close(self._descriptor)
+
+
+class SqliteFile:
+    """A SQLite file held by this process alone, with an engine to write and one to read.
+
+    Raises:
+        StoreError: it cannot be created, belongs to another daemon, or is damaged.
+    """
+
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, UnicodeEncodeError)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _create(path)
+        self._lock = FileLock(path)
+        self.writer = _engine(path, "BEGIN IMMEDIATE", connections=1, query_only=False)
+        self.reader = _engine(path, "BEGIN", connections=2, query_only=True)
+
+    def check(self, connection: Connection) -> None:
+        """Look at every page.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise StoreError(f"{self.path}: it is damaged ({found}); {_REMEDY}")
+
+    def describe(self, error: BaseException) -> str:
+        """Return what an error of the engine means, with the file and the remedy, for a person."""
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        code = getattr(cause, "sqlite_errorcode", -1) & 0xFF
+        known = _CAUSES.get(code, "")
+        remedy = f"; {_REMEDY}" if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
+        return f"{self.path}: {known or type(cause).__name__} ({cause}){remedy}"
+
+    def close(self) -> None:
+        """Close all connections, then let the next daemon in."""
+        self.reader.dispose()
+        self.writer.dispose()
+        self._lock.release()
+
+
+def _create(path: Path) -> None:
+    """Create the file before SQLite does, so that nobody else may read it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened for writing: {error.strerror}") from error
+
+
+def _engine(path: Path, begin: str, *, connections: int, query_only: bool) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        connection.isolation_level = None  # else the driver begins transactions by itself, late and deferred
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # with NORMAL, a power cut loses acknowledged rows
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
+        connection.execute(f"PRAGMA query_only={int(query_only)}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
