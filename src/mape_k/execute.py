@@ -209,12 +209,12 @@ class Executor:
             return None
         self._told(execution)
         remediation = catalogue.remediation(execution.pack, execution.remediation)
-        carry_on: Mapping[Step, Callable[[], Awaitable[Execution]]] = {
-            Step.RESOLVE: lambda: self._resolve(execution),
-            Step.ROLL_BACK: lambda: self._roll_back(execution, remediation),
-            Step.RENEW: lambda: self._renew(execution, remediation),
+        carry_on: Mapping[State, Callable[[], Awaitable[Execution]]] = {
+            State.UNCERTAIN: lambda: self._resolve(execution),
+            State.ROLLING_BACK: lambda: self._roll_back(execution, remediation),
+            State.RENEWING: lambda: self._renew(execution, remediation),
         }
-        return await carry_on[step.step]() if step.step in carry_on else execution
+        return await carry_on[execution.state]() if execution.state in carry_on else execution
 
     async def _roll_back(self, execution: Execution, remediation: Remediation | None) -> Execution:
         """Undo what did not help; what cannot be undone freezes its target until a person looked."""

@@ -37,6 +37,9 @@ BLAST_COST = 0.05
 _SET_ASIDE = frozenset({Reason.SILENCED, Reason.TARGET_UNKNOWN})
 """Holds that leave the next likely cause of an incident to be acted upon."""
 
+_HALF_DONE = frozenset({State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
+"""States in which a crash or an unreachable Charter may have left an execution."""
+
 _USED_UP = frozenset({Reason.ALREADY_TRIED, Reason.ALREADY_IN_FORCE, Reason.ATTEMPT_BUDGET})
 
 
@@ -250,22 +253,12 @@ def _follow_ups(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) ->
                 execution_id=judgement.execution_id, step=step, reason=judgement.reason, verdict=judgement.verdict
             )
     for execution in ledger.open_executions:
-        yield from _unfinished(execution)
+        if execution.state in _HALF_DONE:
+            reason = execution.reason or Reason.NO_ANSWER
+            yield FollowUp(execution_id=execution.execution_id, step=Step.RESUME, reason=reason)
     executions = {e.execution_id: e for e in ledger.executions}
     for ending in assessment.expiring:
         yield _at_expiry(ending, executions[ending.execution_id], catalogue, assessment)
-
-
-def _unfinished(execution: Execution) -> Iterable[FollowUp]:
-    """Yield the step that takes up again what a crash or an unreachable Charter left half done."""
-    steps = {
-        State.UNCERTAIN: (Step.RESOLVE, Reason.NO_ANSWER),
-        State.ROLLING_BACK: (Step.ROLL_BACK, execution.reason or Reason.NOT_IMPROVED),
-        State.RENEWING: (Step.RENEW, Reason.STILL_NEEDED),
-    }
-    if execution.state in steps:
-        step, reason = steps[execution.state]
-        yield FollowUp(execution_id=execution.execution_id, step=step, reason=reason, verdict=execution.verdict)
 
 
 def _at_expiry(ending: Expiring, execution: Execution, catalogue: Catalogue, assessment: Assessment) -> FollowUp:

@@ -192,7 +192,7 @@ class Step(StrEnum):
     RENEW = "renew"
     LET_LAPSE = "let_lapse"
     ESCALATE = "escalate"
-    RESOLVE = "resolve"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +200,7 @@ class FollowUp:
     """The next step of an execution that is already open.
 
     CONFIRM: it helped. ROLL_BACK: it did not. RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end.
-    RESOLVE: its outcome is uncertain, ask. ``verdict`` and ``observation`` go into Knowledge with it.
+    RESUME: a crash or an unreachable peer left it half done, take it up again. ``verdict`` and ``observation`` go into Knowledge with it.
     """
 
     execution_id: str

@@ -1,0 +1,181 @@
+"""The local stack: real Prometheus, real Alertmanager, the reference Charter and the daemon, each a child process."""
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from mape_k.errors import ConfigError, TransientError
+from mape_k.ports import Clock
+
+READY_SECONDS = 45.0
+"""How long a component may take until it answers."""
+
+END_SECONDS = 10.0
+"""How long a component may take to end by itself before it is killed."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def find_tool(name: str) -> Path:
+    """Return the binary of a component: from ``MAPE_K_TOOLS``, the project's own folder, or the search path.
+
+    Raises:
+        ConfigError: it is nowhere.
+    """
+    project = Path(__file__).resolve().parents[3]
+    folders = [os.environ.get("MAPE_K_TOOLS", ""), str(project / ".tools" / "bin"), os.environ.get("PATH", "")]
+    found = shutil.which(name, path=os.pathsep.join(filter(None, folders)))
+    if found is None:
+        raise ConfigError([f"{name}: not found; run `make setup` in the project, or install it and put it on PATH"])
+    return Path(found)
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return ``preferred`` or the next free loopback port above it; any free one for 0."""
+    for port in range(preferred, preferred + 200) if preferred else (0,):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ConfigError([f"no free port between {preferred} and {preferred + 200}"])
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this child when the demo ends, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass(slots=True, kw_only=True)
+class Component:
+    """One child process: how to start it, and where it says that it is ready.
+
+    Args:
+        name: also the name of its log file.
+        command: program and arguments.
+        ready_url: answers 200 once it is up.
+        log: file that takes its output.
+        env: its environment; None: this process's own.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready_url: str
+    log: Path
+    env: Mapping[str, str] | None = None
+    process: asyncio.subprocess.Process | None = field(default=None)
+
+    async def start(self) -> None:
+        """Start the process; its output is appended to its log."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.env,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+
+    async def end(self) -> None:
+        """Ask it to end, and insist."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    async def ready(self, http: aiohttp.ClientSession, clock: Clock) -> None:
+        """Wait until it answers.
+
+        Raises:
+            TransientError: it ended, or did not answer in time; with the last lines of its log.
+        """
+        deadline = clock.monotonic() + READY_SECONDS
+        while clock.monotonic() < deadline:
+            if self.process is not None and self.process.returncode is not None:
+                raise TransientError(
+                    f"{self.name} ended at once (exit {self.process.returncode}):\n{self.last_words()}"
+                )
+            if await answers(http, self.ready_url):
+                return
+            await clock.sleep(0.1)
+        raise TransientError(f"{self.name} did not become ready in {READY_SECONDS:g} s:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-8:])
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    """Return whether ``url`` answers 200."""
+    try:
+        async with http.get(url) as response:
+            return response.status == 200  # noqa: PLR2004 - HTTP's word for yes
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+class Stack:
+    """The components of one demo, in the order in which they start.
+
+    Args:
+        components: by name.
+        http: for asking whether they are ready.
+        clock: the time.
+    """
+
+    def __init__(self, components: Mapping[str, Component], http: aiohttp.ClientSession, clock: Clock) -> None:
+        self.components = components
+        self._http = http
+        self._clock = clock
+
+    async def start(self, told: Callable[[str], None]) -> None:
+        """Start every component and wait until each answers."""
+        for component in self.components.values():
+            await component.start()
+        for component in self.components.values():
+            await component.ready(self._http, self._clock)
+            told(component.name)
+
+    async def restart(self, name: str, *, down_seconds: float, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        """Kill one component, leave it down for a while, and start it again on its own data."""
+        component = self.components[name]
+        component.kill()
+        if component.process is not None:
+            await component.process.wait()
+        await self._clock.sleep(down_seconds)
+        await meanwhile()
+        await component.start()
+        await component.ready(self._http, self._clock)
+
+    async def end(self) -> None:
+        """End every component, the last one started first; the daemon may still finish what it is doing."""
+        for component in reversed(tuple(self.components.values())):
+            await component.end()
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this installation."""
+    return [sys.executable, "-m", module, *arguments]
