@@ -1,0 +1,52 @@
+"""What only shows when a pack is looked at as a whole: parts that are each well-formed and cannot work together."""
+
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+
+from mape_k.catalogue.document import PackDocument, RemediationDocument
+from mape_k.catalogue.yaml_text import Path
+
+
+def contradictions(pack: PackDocument) -> Iterator[tuple[Path, str]]:
+    """Yield the place and the sentence of everything in ``pack`` that cannot work."""
+    yield from _symptoms(pack)
+    yield from _explanations(pack)
+    for name, remediation in pack.remediations.items():
+        here = ("remediations", name)
+        yield from _deadline(pack, remediation, here)
+        yield from _lifetime(remediation, here)
+        if remediation.blast_radius > pack.limits.max_targets:
+            yield (*here, "blast_radius"), f"is over limits.max_targets ({pack.limits.max_targets}): never allowed"
+
+
+def _symptoms(pack: PackDocument) -> Iterator[tuple[Path, str]]:
+    for name, symptom in pack.symptoms.items():
+        dominant = symptom.target.dominant
+        if dominant and pack.signals[dominant].target_label is None:
+            yield ("symptoms", name, "target", "dominant"), f"{dominant} has no target_label, so it names no target"
+        if symptom.deviation and symptom.signal and not pack.signals[symptom.signal].trend:
+            yield ("symptoms", name, "deviation"), f"needs the past of {symptom.signal}: give that signal trend: true"
+
+
+def _explanations(pack: PackDocument) -> Iterator[tuple[Path, str]]:
+    try:
+        TopologicalSorter({name: symptom.explains for name, symptom in pack.symptoms.items()}).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        yield ("symptoms", circle[0], "explains"), f"goes in a circle: {' → '.join(circle)}; remove one of them"
+
+
+def _deadline(pack: PackDocument, remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path, str]]:
+    """A reading counts only when its window and one scrape lie wholly after the action has settled."""
+    verify = remediation.verify
+    signals = [pack.signals[bound.signal] for bound in verify.bounds]
+    first_look = max(signal.window + pack.jobs[signal.job].scrape_interval for signal in signals) + remediation.settle
+    if verify.deadline <= first_look + verify.hold:
+        reason = f"window + scrape_interval + settle + hold are already {first_look + verify.hold:g}s"
+        yield (*here, "verify", "deadline"), f"{verify.deadline:g}s cannot be met: {reason}; give it more"
+
+
+def _lifetime(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path, str]]:
+    lifetime, deadline = remediation.lifetime, remediation.verify.deadline
+    if not isinstance(lifetime, str) and lifetime.ttl <= deadline:
+        yield (*here, "lifetime", "ttl"), f"ends before verify.deadline ({deadline:g}s) can judge it; give it more"
