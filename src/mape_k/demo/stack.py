@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,14 +159,13 @@ class Stack:
             await component.ready(self._http, self._clock)
             told(component.name)
 
-    async def restart(self, name: str, *, down_seconds: float, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    async def restart(self, name: str, *, down_seconds: float) -> None:
         """Kill one component, leave it down for a while, and start it again on its own data."""
         component = self.components[name]
         component.kill()
         if component.process is not None:
             await component.process.wait()
         await self._clock.sleep(down_seconds)
-        await meanwhile()
         await component.start()
         await component.ready(self._http, self._clock)
 
