@@ -126,7 +126,7 @@ def _keep_incident(
         "opened_at": incident.opened_at,
         "last_seen_at": as_of,
         "closed_at": None,
-        "document": to_document(incident),
+        "document": to_document(incident) | {"severity": incident.root.severity.value},
     }
     changes = row | ({"decision": decision} if decision else {})
     same = incidents.c.incident_id == incident.incident_id

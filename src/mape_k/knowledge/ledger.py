@@ -2,10 +2,10 @@
 
 from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from mape_k.knowledge.schema import executions, incidents, meta, success_rates
 from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Pause, SuccessRate
@@ -14,6 +14,7 @@ WINDOW = timedelta(hours=24)
 """How long closed executions stay in the ledger; the longest budget window that guards can look back over."""
 
 _MOST_CLOSED = 2000
+T = TypeVar("T", Execution, OpenIncident)
 _EXECUTION = [executions.c[field.name] for field in fields(Execution)]
 _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
 
@@ -87,10 +88,14 @@ def _committed(connection: Connection, as_of: datetime) -> tuple[Execution, ...]
 def _executions(connection: Connection, condition: ColumnElement[bool], limit: int | None = None) -> list[Execution]:
     newest_first = (executions.c.admitted_at.desc(), executions.c.execution_id.desc())
     rows = connection.execute(select(*_EXECUTION).where(condition).order_by(*newest_first).limit(limit)).mappings()
-    return [msgspec.convert(dict(row), Execution) for row in rows]
+    return [_value(row, Execution) for row in rows]
 
 
 def _open_incidents(connection: Connection) -> tuple[OpenIncident, ...]:
     order = (incidents.c.opened_at, incidents.c.incident_id)
     rows = connection.execute(select(*_INCIDENT).where(incidents.c.state == "open").order_by(*order)).mappings()
-    return tuple(msgspec.convert(dict(row), OpenIncident) for row in rows)
+    return tuple(_value(row, OpenIncident) for row in rows)
+
+
+def _value(row: RowMapping, kind: type[T]) -> T:
+    return msgspec.convert({field.name: row[field.name] for field in fields(kind)}, kind)
