@@ -8,7 +8,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,11 +39,11 @@ def wait_until(fact: Callable[[], bool], what: str, *, seconds: float = READY_SE
         time.sleep(POLL_SECONDS)
 
 
-def answers(url: str) -> bool:
-    """Return whether ``url`` answers 200."""
-    with contextlib.suppress(OSError, urllib.error.URLError):
-        return urllib.request.urlopen(url, timeout=2).status == http.HTTPStatus.OK  # type: ignore[no-any-return]
-    return False
+def answers(url: str) -> bytes:
+    """Return what ``url`` answers; nothing when it does not answer 200."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+        return bytes(answer.read())
+    return b""
 
 
 def free_port() -> int:
@@ -85,7 +84,7 @@ def server(name: str, arguments: Callable[[int], Sequence[str]], folder: Path) -
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         with ended_whatever_happens([find_tool(name), *arguments(port)], log) as process:
-            wait_until(lambda: process.poll() is not None or answers(f"{url}/-/ready"), f"{name} ready")  # noqa: B023
+            wait_until(lambda: process.poll() is not None or answers(f"{url}/-/ready") != b"", f"{name} ready")  # noqa: B023
             if process.poll() is None:
                 yield Server(url=url, process=process, log=log)
                 return
@@ -142,7 +141,7 @@ def alertmanager(folder: Path, *, inhibit_rules: str = "[]") -> Iterator[Server]
 class _Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.server.text.encode()  # type: ignore[attr-defined]
-        self.send_response(http.HTTPStatus.OK)
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -158,11 +157,16 @@ class TinyExporter(http.server.ThreadingHTTPServer):
     def __init__(self, text: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Page)
         self.text = text
+        self.status = http.HTTPStatus.OK
 
     @property
     def address(self) -> str:
         """``host:port``, as a scrape target."""
         return f"127.0.0.1:{self.server_port}"
+
+    def breaks(self) -> None:
+        """Answer no scrape any more."""
+        self.status = http.HTTPStatus.INTERNAL_SERVER_ERROR
 
     @contextlib.contextmanager
     def serving(self) -> Iterator["TinyExporter"]:

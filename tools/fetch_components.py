@@ -22,6 +22,16 @@ PAUSE_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 300.0
 APT_CONFIGURATION = Path("/etc/apt/apt.conf.d")
 
+FIXED_TEMPLATES = "/usr/share/prometheus/alertmanager"
+"""Where Debian's Alertmanager reads its templates, and refuses to start without them: compiled in, no option."""
+PASSED_TEMPLATES = "/proc/self/fd/9".ljust(len(FIXED_TEMPLATES), "/")
+"""As long as the other: the same folder, opened by the script that starts it."""
+STARTER = """#!/bin/sh
+# Alertmanager finds its templates behind descriptor 9, wherever this folder is.
+usr=$(dirname -- "$(dirname -- "$(realpath -- "$0")")")
+exec "$usr/bin/prometheus-alertmanager" "$@" 9<"$usr/share/prometheus/alertmanager"
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
@@ -186,8 +196,19 @@ def unpack(packages: Sequence[str], work: Path, place: Path) -> None:
         (archive,) = (work / "packages").glob(f"{package}_*.deb")
         tell(f"unpacking {archive.name}")
         command(["dpkg-deb", "-x", str(archive), str(work / package)], work)
+        relocate_templates(work / package / "usr/bin")
         shutil.rmtree(place / package, ignore_errors=True)
         (work / package).rename(place / package)
+
+
+def relocate_templates(programs: Path) -> None:
+    """Let an unpacked Alertmanager among ``programs`` read its templates from where it was unpacked."""
+    program, starter = programs / "prometheus-alertmanager", programs / "alertmanager"
+    if not program.exists() or FIXED_TEMPLATES.encode() not in (code := program.read_bytes()):
+        return
+    program.write_bytes(code.replace(FIXED_TEMPLATES.encode(), PASSED_TEMPLATES.encode()))
+    starter.write_text(STARTER)
+    starter.chmod(0o755)
 
 
 def command(arguments: Sequence[str], folder: Path) -> None:

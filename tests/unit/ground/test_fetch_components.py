@@ -1,10 +1,11 @@
 """Bringing the components: what is linked, what is refused, and what is said when nothing can be fetched."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from fetch_components import Component, NotAvailableError, apt_options, fetch, link
+from fetch_components import FIXED_TEMPLATES, Component, NotAvailableError, apt_options, fetch, link, relocate_templates
 
 TOY = Component(name="toyserver", package="toy", also_known_as=("toy-server",))
 
@@ -80,3 +81,25 @@ def test_apt_is_kept_inside_the_project(tmp_path: Path) -> None:
     for place in ("Dir::State", "Dir::State::lists", "Dir::Cache", "Dir::Etc::Parts"):
         assert Path(options[place]).is_relative_to(tmp_path)
     assert not any("Invoke" in part.read_text() for part in (tmp_path / "conf").iterdir())
+
+
+def test_an_unpacked_alertmanager_reads_its_templates_from_where_it_was_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "usr/share/prometheus/alertmanager").mkdir(parents=True)
+    (tmp_path / "usr/share/prometheus/alertmanager/default.tmpl").write_text("the templates")
+    program = a_program(tmp_path / "usr/bin/prometheus-alertmanager")
+    program.write_text(f"#!/bin/sh\ncat {FIXED_TEMPLATES}/default.tmpl\n")
+
+    relocate_templates(program.parent)
+
+    answer = subprocess.run([tmp_path / "usr/bin/alertmanager"], capture_output=True, text=True, check=True)
+    assert answer.stdout == "the templates"
+
+
+def test_an_alertmanager_that_carries_its_templates_is_left_alone(tmp_path: Path) -> None:
+    program = a_program(tmp_path / "prometheus-alertmanager")
+    before = program.read_bytes()
+
+    relocate_templates(tmp_path)
+
+    assert program.read_bytes() == before
+    assert not (tmp_path / "alertmanager").exists()
