@@ -37,6 +37,8 @@ OTHER = "other"
 NONE = "none"
 MAX_CHILDREN = 2000
 """Label combinations kept per metric; later ones are counted under ``other``."""
+MAX_KNOWN = 10_000
+"""Executions remembered to tell a move from its repetition; those settled longest are forgotten first."""
 
 _CLASSES: Mapping[Kind, Any] = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}
 
@@ -86,7 +88,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._families = {spec.name: _Family(spec, self.registry) for spec in TABLE}
         self._catalogue = Catalogue(packs={})
-        self._open: dict[str, Execution] = {}
+        self._known: dict[str, Execution] = {}
         self._opened_at: dict[str, datetime] = {}
         self._set("snapshot_age_seconds", math.nan)
 
@@ -168,9 +170,10 @@ class Metrics:
         self._add("webhooks_total", result)
 
     def ledger_opened(self, ledger: Ledger) -> None:
-        """Take over what Knowledge says; call it before anything is carried out on it."""
+        """Take over what Knowledge says; at start call it before the first cycle, so that nothing counts twice."""
         self._opened_at = {incident.incident_id: incident.opened_at for incident in ledger.incidents}
-        self._open = {e.execution_id: e for e in ledger.open_executions}
+        for execution in ledger.executions:
+            self._known.setdefault(execution.execution_id, execution)
         self.mode(ledger.mode)
         self.paused(ledger.pause is not None)
         self._tell_learning(ledger.success_rates)
@@ -179,29 +182,31 @@ class Metrics:
         self._tell_in_flight()
 
     def action_moved(self, execution: Execution) -> None:
-        """Count what an action's newest move means; safe to call more than once for the same move."""
-        before = self._open.get(execution.execution_id)
-        self._open[execution.execution_id] = execution
+        """Count what an action's newest move means; telling the same move twice counts once."""
+        before = self._known.get(execution.execution_id)
+        self._remember(execution)
         if execution.applied_at and not (before and before.applied_at):
             detected_at = self._opened_at.get(execution.incident_id, execution.admitted_at)
             self._observe("detection_to_action_seconds", _seconds(execution.applied_at - detected_at))
         if _is_judged(execution) and before and execution.verdict is not before.verdict:
             self._tell_verdict(execution)
-        if execution.state is State.FAILED:
+        if execution.state is State.FAILED and not (before and before.state is State.FAILED):
             self._add("actions_total", *self._names(execution.pack, execution.remediation), FAILED)
-        if not execution.is_open:
-            del self._open[execution.execution_id]
         self._tell_in_flight()
 
     def cycle_closed(self, report: CycleReport) -> None:
-        """Count one cycle with all that it saw and decided; phases were counted by :meth:`phase_done`."""
+        """Count one cycle with its phases and all that it saw and decided."""
         self._add("cycles_total", report.result)
         self._observe("cycle_duration_seconds", report.seconds)
+        for timing in report.timings:
+            self.phase_done(timing.phase, timing.seconds, timing.budget_seconds)
         if report.result is not CycleResult.FAILED:
             ended_at = report.as_of + timedelta(seconds=report.seconds)
             self._set("last_cycle_timestamp_seconds", ended_at.timestamp())
         if report.snapshot:
             self._tell_snapshot(report.snapshot)
+        if report.ledger:
+            self.ledger_opened(report.ledger)
         if report.assessment:
             self._tell_incidents(report.assessment.incidents)
         if report.plan:
@@ -220,7 +225,13 @@ class Metrics:
             self._observe("action_verification_seconds", _seconds(execution.updated_at - execution.applied_at))
 
     def _tell_in_flight(self) -> None:
-        self._set("actions_in_flight", sum(e.is_unsettled for e in self._open.values()))
+        self._set("actions_in_flight", sum(e.is_unsettled for e in self._known.values()))
+
+    def _remember(self, execution: Execution) -> None:
+        self._known[execution.execution_id] = execution
+        if len(self._known) > MAX_KNOWN:
+            settled = next((i for i, e in self._known.items() if not e.is_unsettled), execution.execution_id)
+            del self._known[settled]
 
     def _tell_snapshot(self, snapshot: Snapshot) -> None:
         for source in snapshot.sources.values():

@@ -20,6 +20,7 @@ GUARDS = (
     Reason.TARGET_UNKNOWN,
     Reason.TARGET_FROZEN,
     Reason.ALREADY_TRIED,
+    Reason.ALREADY_IN_FORCE,
     Reason.EXPIRED,
     Reason.FENCED,
     Reason.STORE_DOWN,

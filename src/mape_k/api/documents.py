@@ -1,0 +1,91 @@
+"""The live facts as JSON-ready documents; the status page is drawn from the same ones."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mape_k.api.services import Live
+from mape_k.model import Catalogue, CycleReport, Decision, Incident, Pack, Pause, Reason
+from mape_k.recording import to_document
+from mape_k.telemetry import canonical_line
+
+Document = dict[str, Any]
+
+CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE})
+
+
+def status_document(live: Live, pause: Pause | None, not_ready: Sequence[str]) -> Document:
+    """Return what the daemon is, sees, decided and left undone; ``held`` says why."""
+    report = live.report
+    return {
+        "version": live.version,
+        "mode": live.mode.value,
+        "epoch": live.epoch,
+        "is_leader": live.is_leader,
+        "started_at": to_document(live.started_at),
+        "interval_seconds": live.interval_seconds,
+        "ready": not not_ready,
+        "not_ready": list(not_ready),
+        "pause": to_document(pause),
+        "last_cycle": canonical_line(report) if report else None,
+        "sources": _sources(report),
+        "incidents": _incidents(report),
+        "held": _held(report),
+    }
+
+
+def pack_summary(pack: Pack, catalogue: Catalogue) -> Document:
+    """Return what a list of packs shows of one."""
+    return {
+        "name": pack.name,
+        "title": pack.title,
+        "digest": catalogue.digest,
+        "signals": len(pack.signals),
+        "symptoms": len(pack.symptoms),
+        "remediations": len(pack.remediations),
+    }
+
+
+def pack_document(pack: Pack) -> Document:
+    """Return a pack whole."""
+    return dict(to_document(pack))
+
+
+def _sources(report: CycleReport | None) -> list[Document]:
+    if report is None or report.snapshot is None:
+        return []
+    return [{**to_document(s), "is_up": s.is_up} for s in report.snapshot.sources.values()]
+
+
+def _incidents(report: CycleReport | None) -> list[Document]:
+    if report is None or report.assessment is None:
+        return []
+    decisions = {d.incident_id: d for d in report.plan.decisions} if report.plan else {}
+    return [_incident(each, decisions.get(each.incident_id)) for each in report.assessment.incidents]
+
+
+def _incident(incident: Incident, decision: Decision | None) -> Document:
+    root = incident.root
+    summary = {"pack": root.pack, "symptom": root.symptom, "target": root.target, "severity": root.severity.value}
+    return {**to_document(incident), **summary, "decision": _decision(decision) if decision else None}
+
+
+def _decision(decision: Decision) -> Document:
+    return {
+        "reason": decision.reason.value,
+        "sentence": decision.reason.sentence,
+        "remediation": decision.action.remediation if decision.action else None,
+        "execution_id": decision.action.execution_id if decision.action else None,
+        "candidates": [
+            {**to_document(c), "sentence": c.refusal.sentence if c.refusal else ""} for c in decision.candidates
+        ],
+    }
+
+
+def _held(report: CycleReport | None) -> list[Document]:
+    """Say for each incident without an action why there is none."""
+    return [
+        {name: incident[name] for name in ("incident_id", "pack", "symptom", "target")}
+        | {name: incident["decision"][name] for name in ("reason", "sentence", "remediation")}
+        for incident in _incidents(report)
+        if incident["decision"] and incident["decision"]["reason"] not in CARRIED_OUT
+    ]
