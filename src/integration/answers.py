@@ -72,17 +72,18 @@ class _Complaint(msgspec.Struct, rename={"error_type": "errorType"}):
     error_type: Any = None
     error: Any = None
     message: Any = None
+    fields: Any = None
     current_epoch: Any = None
 
     @property
     def text(self) -> str:
-        parts = (self.error_type, self.error, self.title, self.detail, self.message)
+        parts = (self.error_type, self.error, self.title, self.detail, self.message, self.fields)
         return ": ".join(str(part) for part in parts if part)
 
     @property
     def is_in_flight(self) -> bool:
-        named = f"{self.type} {self.title}".lower()
-        return "in-flight" in named.replace(" ", "-").replace("_", "-")
+        said = f"{self.type} {self.title} {self.detail}".lower()
+        return "in-flight" in said.replace(" ", "-").replace("_", "-")
 
 
 _complaint = msgspec.json.Decoder(_Complaint)
