@@ -1,0 +1,121 @@
+"""Every variable, its default and what it takes; defaults are written as the environment would hold them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mape_k.model import Mode, Phase
+from mape_k.settings.values import KnowledgeUrl, Listen, OwnToken, Packs, Seconds, Token, Url, Urls
+
+PREFIX = "MAPE_K_"
+
+
+def _prefixed(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _variable(default: object, expected: str, name: str | None = None) -> Any:  # noqa: ANN401  as pydantic's Field
+    """Return a field: ``expected`` completes "expected …", ``name`` is the variable where it has no prefix."""
+    if default is None:
+        return Field(default=None, description=expected, alias=name)
+    return Field(default=default, description=expected, alias=name, validate_default=True)
+
+
+class Surroundings(BaseSettings):
+    """What the service manager and the login say of this process; nobody writes these by hand."""
+
+    watchdog_usec: int | None = _variable(None, "a whole number of microseconds", "WATCHDOG_USEC")
+    state_directory: str = _variable("", "a folder", "STATE_DIRECTORY")
+    xdg_state_home: str = _variable("", "a folder", "XDG_STATE_HOME")
+    home: str = _variable("", "a folder", "HOME")
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the daemon keeps what must outlive it; the path is relative when nothing says where."""
+        if self.state_directory:
+            return Path(self.state_directory.partition(":")[0])
+        xdg = Path(self.xdg_state_home)
+        return (xdg if xdg.is_absolute() else Path(self.home, ".local", "state")) / "mape-k"
+
+    @property
+    def watchdog_seconds(self) -> float | None:
+        """After which silence the service manager restarts this process; None: it does not watch."""
+        return None if self.watchdog_usec is None else self.watchdog_usec / 1_000_000
+
+
+class Settings(Surroundings):
+    """All settings, checked one by one; :func:`load_settings` also checks that they fit together."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=_prefixed,
+        populate_by_name=True,
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    prometheus_url: Url = _variable("http://localhost:9090", "an http address", "PROMETHEUS_URL")
+    alertmanager_urls: Urls = _variable("http://localhost:9093", "http addresses with , between", "ALERTMANAGER_URL")
+    charter_url: Url = _variable("http://localhost:8000", "an http address", "CHARTER_API_URL")
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda text: text.upper())
+    ] = _variable("INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "LOG_LEVEL")
+
+    mode: Mode = _variable("shadow", "shadow or enforce")
+    packs: Packs = _variable("charter:mape-k", "names of packs or paths of folders with : between")
+    listen: Listen = _variable("127.0.0.1:8001", "HOST:PORT")
+    charter_idempotent: Literal["auto", "yes", "no"] = _variable("auto", "auto, yes or no")
+
+    interval: Annotated[Seconds, Field(ge=0.1)] = _variable("30", "a number of seconds from 0.1 to 86400")
+    cycle_budget: Seconds = _variable("15", "a number of seconds from 0.001 to 86400")
+    monitor_budget: Seconds = _variable("1", "a number of seconds from 0.001 to 86400")
+    analyze_budget: Seconds = _variable("2", "a number of seconds from 0.001 to 86400")
+    plan_budget: Seconds = _variable("3", "a number of seconds from 0.001 to 86400")
+    execute_budget: Seconds = _variable("5", "a number of seconds from 0.001 to 86400")
+    stale_after_intervals: Annotated[float, Field(ge=1, le=100)] = _variable(
+        "2", "a number of scrape intervals from 1 to 100"
+    )
+
+    knowledge_url: KnowledgeUrl | None = _variable(None, "sqlite:////absolute/path.db")
+    retention_days: Annotated[float, Field(ge=0.01, le=3650)] = _variable("30", "a number of days from 0.01 to 3650")
+    snapshots_megabytes: Annotated[int, Field(ge=1, le=100_000)] = _variable("256", "a whole number from 1 to 100000")
+    log_format: Literal["json", "console"] = _variable("json", "json or console")
+
+    operator_token: OwnToken | None = _variable(None, "a secret text")
+    ingest_token: OwnToken | None = _variable(None, "a secret text")
+    charter_token: Token | None = _variable(None, "a secret text")
+    prometheus_token: Token | None = _variable(None, "a secret text")
+    alertmanager_token: Token | None = _variable(None, "a secret text")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and nothing else: the environment is read in one place, by load_settings."""
+        return (init_settings,)
+
+    @property
+    def phase_budgets(self) -> dict[Phase, float]:
+        """How many seconds each phase may take."""
+        return {phase: getattr(self, f"{phase}_budget") for phase in Phase}
+
+    @property
+    def knowledge_file_url(self) -> str:
+        """Where Knowledge is kept: what is configured, else a file in the state folder."""
+        return self.knowledge_url or f"sqlite:///{self.state_folder / 'knowledge.db'}"
+
+
+SURROUNDINGS = tuple(field.alias or name for name, field in Surroundings.model_fields.items())
+VARIABLES = tuple(
+    field.alias or name for name, field in Settings.model_fields.items() if name not in Surroundings.model_fields
+)
+"""The name of every variable that a person sets."""
+SECRETS = tuple(name for name in VARIABLES if name.endswith("_TOKEN"))
+"""Those of them that are never shown; each may come from a file, named by the variable with ``_FILE`` behind."""
