@@ -71,7 +71,7 @@ class Loop:
         self.timing = timing
         self.mode = mode
         self.last_report: CycleReport | None = None
-        self._closed = closed
+        self.closed = closed
         self._woken_by: WokenBy | None = None
         self._wake = asyncio.Event()
         self._stopping = False
@@ -135,7 +135,7 @@ class Loop:
 
     def _close(self, report: CycleReport) -> CycleReport:
         self.last_report = report
-        self._closed(report)
+        self.closed(report)
         return report
 
     @asynccontextmanager

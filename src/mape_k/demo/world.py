@@ -23,8 +23,8 @@ def read_faults(world: Path) -> list[Fault]:
     """
     if not world.is_file():
         raise ConfigError([f"{world}: no such world file"])
-    document = read_yaml(world.read_text("utf-8"))
-    described: dict[str, Any] = document.get("faults") or {}
+    document = read_yaml(world.read_text("utf-8")).value
+    described = _mapping(_mapping(document).get("faults"))
     problems = [f"{world}: faults.{name}: needs `raises: <alert>`" for name, f in described.items() if not _alert(f)]
     if problems or not described:
         raise ConfigError(problems or [f"{world}: faults: there are none"])

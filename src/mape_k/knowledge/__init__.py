@@ -14,12 +14,12 @@ from mape_k.knowledge.journal import SqlJournal
 from mape_k.knowledge.ledger import EPOCH, read_meta, read_open_executions, write_meta
 from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.moves import take_over
-from mape_k.knowledge.sqlite import SqliteFile, database_file
+from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
 from mape_k.knowledge.store import Store
 from mape_k.model import Mode
 from mape_k.ports import Clock
 
-__all__ = ["Knowledge", "SqlArchive", "SqlJournal", "Store", "open_knowledge"]
+__all__ = ["Knowledge", "SqlArchive", "SqlJournal", "Store", "copy_database", "open_knowledge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, and_, func, or_, select, true
@@ -18,6 +18,7 @@ from mape_k.recording import decode_snapshot, to_document
 
 _LONGEST_PAGE = 500
 _LONGEST_CURSOR = 1024
+_PLACE = tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ def _cursor(shelf: _Shelf, row: RowMapping) -> str:
 def _after(shelf: _Shelf, cursor: str) -> ColumnElement[bool]:
     try:
         place = base64.b64decode(cursor[:_LONGEST_CURSOR], altchars=b"-_", validate=True)
-        time, key = msgspec.json.decode(place, type=tuple[datetime, str])
+        time, key = msgspec.json.decode(place, type=_PLACE)
     except ValueError as error:
         raise ValueError(f"not a cursor: {cursor[:40]!r}; take next_cursor of the page before") from error
     return or_(shelf.time < time, and_(shelf.time == time, shelf.key < key))

@@ -32,7 +32,7 @@ _STARTS_FROM: Mapping[Step, frozenset[State]] = {
     Step.RENEW: frozenset({State.IN_FORCE}),
     Step.LET_LAPSE: frozenset({State.IN_FORCE}),
     Step.ESCALATE: frozenset({State.IN_FORCE}),
-    Step.RESOLVE: frozenset({State.UNCERTAIN}),
+    Step.RESUME: frozenset({State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING}),
 }
 _LEADS_TO: Mapping[Step, State] = {
     Step.ROLL_BACK: State.ROLLING_BACK,
@@ -89,7 +89,7 @@ def follow_up(connection: Connection, step: FollowUp, *, epoch: int, at: datetim
         return None
     if execution.epoch != epoch:
         raise FencedError(f"{step.execution_id} was taken over", current_epoch=execution.epoch)
-    if step.step is Step.RESOLVE:
+    if step.step is Step.RESUME:
         return execution
     learn(connection, execution, step, at=at)
     verdict = step.verdict or execution.verdict

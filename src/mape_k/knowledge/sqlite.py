@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from mape_k.errors import ConfigError, StoreError
 
-_BUSY_SECONDS = 1.0
 _JOURNAL_BYTES = 64 * 1024 * 1024
 
 _CAUSES = {
@@ -79,18 +79,23 @@ class FileLock:
 class SqliteFile:
     """A SQLite file held by this process alone, with an engine to write and one to read.
 
+    Args:
+        path: made when absent, readable by its owner alone.
+        busy_seconds: how long to wait while another program holds a lock on the file.
+
     Raises:
         StoreError: it cannot be created, belongs to another daemon, or is damaged.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, UnicodeEncodeError)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = 1.0) -> None:
         self.path = path
         _create(path)
         self._lock = FileLock(path)
-        self.writer = _engine(path, "BEGIN IMMEDIATE", connections=1, query_only=False)
-        self.reader = _engine(path, "BEGIN", connections=2, query_only=True)
+        options = {"timeout": busy_seconds, "check_same_thread": False}
+        self.writer = _engine(path, "BEGIN IMMEDIATE", options, connections=1, query_only=False)
+        self.reader = _engine(path, "BEGIN", options, connections=2, query_only=True)
 
     def check(self, connection: Connection) -> None:
         """Look at every page.
@@ -126,13 +131,13 @@ def _create(path: Path) -> None:
         raise StoreError(f"{path} cannot be opened for writing: {error.strerror}") from error
 
 
-def _engine(path: Path, begin: str, *, connections: int, query_only: bool) -> Engine:
+def _engine(path: Path, begin: str, options: dict[str, Any], *, connections: int, query_only: bool) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        connect_args=options,
     )
 
     @event.listens_for(engine, "connect")
@@ -149,3 +154,20 @@ def _engine(path: Path, begin: str, *, connections: int, query_only: bool) -> En
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def copy_database(url: str, folder: Path) -> str:
+    """Return the URL of a copy of a database as it is now, made beside a daemon that may be writing; none copies none.
+
+    Raises:
+        ConfigError: as :func:`database_file`. StoreError: it cannot be read.
+    """
+    source, copy = database_file(url), folder / "knowledge.db"
+    if source.exists():
+        try:
+            read_only = f"{source.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(read_only, uri=True)) as original, closing(sqlite3.connect(copy)) as target:
+                original.backup(target)
+        except sqlite3.Error as error:
+            raise StoreError(f"{source}: cannot be copied: {error}") from error
+    return f"sqlite:///{copy}"

@@ -1,0 +1,5 @@
+"""``python -m mape_k`` is ``mape-k``."""
+
+from mape_k.cli import main
+
+main()

@@ -1,0 +1,195 @@
+"""The daemon: the loop with everything that starts, wakes, shows and stops it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from integration.clock import SystemClock
+from integration.systemd import Systemd
+from mape_k import __version__
+from mape_k.api import Live, Services, serve
+from mape_k.catalogue import load_catalogue
+from mape_k.errors import ConfigError
+from mape_k.knowledge import Knowledge
+from mape_k.loop import Loop
+from mape_k.main.wiring import make_loop, open_peers, opened
+from mape_k.model import Catalogue, CycleReport, CycleResult, Mode
+from mape_k.settings import Address, Settings, Tokens, ensure_tokens
+from mape_k.telemetry import Metrics, canonical_line, configure_logging
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 10.0
+"""How long actions under way may take to end at shutdown; later ones are taken up again at the next start."""
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon in the foreground until it is told to stop; return the exit code.
+
+    Raises:
+        ConfigError: a pack, a token file or the listening address cannot be used.
+        StoreError: Knowledge cannot be opened.
+    """
+    clock, metrics = SystemClock(), Metrics()
+    catalogue = load_catalogue(settings.packs)
+    tokens = ensure_tokens(settings)
+    configure_logging(settings.log_level, settings.log_format, secrets=_secrets(settings, tokens))
+    return asyncio.run(_run(settings, catalogue, tokens, clock, metrics))
+
+
+async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: SystemClock, metrics: Metrics) -> int:
+    systemd = Systemd(os.environ.get("NOTIFY_SOCKET"), clock=clock)
+    async with (
+        open_peers(settings, clock, metrics) as peers,
+        opened(settings, clock, metrics) as knowledge,
+    ):
+        loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
+        daemon = Daemon(
+            settings=settings, loop=loop, knowledge=knowledge, metrics=metrics, systemd=systemd, clock=clock
+        )
+        async with _listening(daemon.services(tokens), settings) as address:
+            daemon.begin(address)
+            await daemon.run()
+    log.info("stopped")
+    return 0
+
+
+@asynccontextmanager
+async def _listening(services: Services, settings: Settings) -> AsyncIterator[str]:
+    runner = await serve(services, settings.listen.host, settings.listen.port)
+    try:
+        host, port = runner.addresses[0][:2]
+        yield str(Address(str(host), int(port)))
+    finally:
+        await runner.cleanup()
+
+
+def _secrets(settings: Settings, tokens: Tokens) -> list[str]:
+    given = (settings.charter_token, settings.prometheus_token, settings.alertmanager_token)
+    return [s.get_secret_value() for s in (*given, tokens.operator, tokens.ingest) if s is not None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Daemon:
+    """The running service: the loop with everything that starts, wakes, shows and stops it."""
+
+    settings: Settings
+    loop: Loop
+    knowledge: Knowledge
+    metrics: Metrics
+    systemd: Systemd
+    clock: SystemClock
+    is_draining: bool = False
+    _services: Services | None = field(default=None)
+
+    def services(self, tokens: Tokens) -> Services:
+        """Return what the HTTP interface may reach."""
+        started_at = self.clock.now()
+        self._services = Services(
+            archive=self.knowledge.archive,
+            metrics=self.metrics,
+            clock=self.clock,
+            wake=self.loop.wake,
+            readiness=self.not_ready,
+            live=lambda: Live(
+                mode=self.settings.mode,
+                epoch=self.knowledge.epoch,
+                version=__version__,
+                started_at=started_at,
+                interval_seconds=self.settings.interval,
+                report=self.loop.last_report,
+                is_draining=self.is_draining,
+            ),
+            catalogue=lambda: self.loop.catalogue,
+            operator_token=tokens.operator.get_secret_value(),
+            ingest_token=tokens.ingest.get_secret_value(),
+        )
+        return self._services
+
+    def begin(self, address: str) -> None:
+        """Say what runs, and in which mode."""
+        self.metrics.build_info(__version__)
+        self.metrics.mode(self.settings.mode)
+        self.metrics.leader(is_leader=True)
+        self.metrics.cycle_budget(self.settings.cycle_budget)
+        self.metrics.catalogue_loaded(self.loop.catalogue)
+        log.info(
+            "started",
+            version=__version__,
+            listening=address,
+            mode=self.settings.mode,
+            meaning=MODE_SENTENCES[self.settings.mode],
+            packs=list(self.loop.catalogue.packs),
+            epoch=self.knowledge.epoch,
+        )
+        self.loop.closed = self.closed
+        self.systemd.ready(f"{self.settings.mode}, listening on {address}")
+
+    async def run(self) -> None:
+        """Run the loop until a signal ends it; then finish or journal what is under way."""
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self.stop)
+        running.add_signal_handler(signal.SIGHUP, self.reload)
+        await self.loop.run_forever()
+        cut = await self.loop.executor.drain(DRAIN_SECONDS)
+        log.info("drained", cut=cut)
+
+    def stop(self) -> None:
+        """Begin to stop: no new webhooks, no new cycle, no new action."""
+        self.is_draining = True
+        self.systemd.stopping("finishing the running cycle")
+        self.loop.stop()
+
+    def reload(self) -> None:
+        """Read the packs again; packs that cannot be used change nothing."""
+        self.systemd.reloading()
+        try:
+            self.loop.catalogue = load_catalogue(self.settings.packs)
+            self.metrics.catalogue_loaded(self.loop.catalogue)
+            log.info("packs_reloaded", packs=list(self.loop.catalogue.packs), digest=self.loop.catalogue.digest[:12])
+        except ConfigError as error:
+            log.warning("packs_not_reloaded", problems=error.problems)
+        self.systemd.ready()
+
+    def not_ready(self) -> list[str]:
+        """Return why the daemon is not ready, a sentence each."""
+        report = self.loop.last_report
+        if self.is_draining:
+            return ["the daemon is stopping"]
+        if report is None:
+            return ["no cycle has completed yet"]
+        if report.result is CycleResult.FAILED:
+            return [f"the last cycle failed: {report.failure}"]
+        sources = report.snapshot.sources.values() if report.snapshot else ()
+        reasons = [f"{s.name} cannot be seen: {s.detail}" for s in sources if not s.is_up]
+        return reasons + ([report.failure] if report.failure else [])
+
+    def closed(self, report: CycleReport) -> None:
+        """Tell metrics, log, status page and service manager of a cycle that ended."""
+        is_complete = report.result is not CycleResult.FAILED
+        self.metrics.cycle_closed(report)
+        self.metrics.knowledge_up(is_complete and not report.failure)
+        line = canonical_line(report)
+        (log.info if is_complete else log.error)("cycle_closed", **line)
+        if self._services is not None:
+            self._services.events.publish("cycle_closed", line, report.cycle_id)
+        if is_complete:
+            self.systemd.watchdog()
+        self.systemd.status(_status_line(self.settings.mode, report))
+
+
+MODE_SENTENCES: Mapping[Mode, str] = {
+    Mode.SHADOW: "decides, records and scores, never acts; MAPE_K_MODE=enforce lets it act",
+    Mode.ENFORCE: "acts; `mape-k pause` stops it from acting",
+}
+
+
+def _status_line(mode: Mode, report: CycleReport) -> str:
+    incidents = len(report.assessment.incidents) if report.assessment else 0
+    return f"{mode}: last cycle {report.result} in {report.seconds:.2f} s, {incidents} open incidents"

@@ -1,0 +1,128 @@
+"""Single looks, for people who set the daemon up: one cycle, one check of everything it needs."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from integration.alertmanager_client import PostableAlert
+from integration.clock import SystemClock
+from mape_k.catalogue import load_catalogue
+from mape_k.errors import MapeKError
+from mape_k.knowledge import copy_database
+from mape_k.main.wiring import Peers, make_loop, make_monitor, open_peers, opened
+from mape_k.model import Catalogue, CycleReport, Mode, Pack, Quality, Vector, WokenBy
+from mape_k.settings import Settings
+from mape_k.telemetry import Metrics, configure_logging
+
+CHECK_SECONDS = 10.0
+"""How long ``check`` waits for the services, and ``once`` for what it started."""
+
+
+def once(settings: Settings, *, dry_run: bool) -> CycleReport:
+    """Run one cycle against the configured services and return all that it saw and decided.
+
+    Args:
+        settings: as for the daemon.
+        dry_run: decide on a copy of Knowledge, write nothing and do nothing; a running daemon is not disturbed.
+
+    Raises:
+        ConfigError, StoreError: as :func:`run`.
+    """
+    catalogue = load_catalogue(settings.packs)
+    configure_logging("ERROR", settings.log_format)
+    if not dry_run:
+        return asyncio.run(_once(settings, catalogue))
+    with tempfile.TemporaryDirectory(prefix="mape-k-") as folder:
+        url = copy_database(settings.knowledge_file_url, Path(folder))
+        trial = settings.model_copy(update={"mode": Mode.SHADOW, "knowledge_url": url})
+        return asyncio.run(_once(trial, catalogue))
+
+
+async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:
+    clock, metrics = SystemClock(), Metrics()
+    async with open_peers(settings, clock, metrics) as peers, opened(settings, clock, metrics) as knowledge:
+        loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
+        report = await loop.run_cycle(WokenBy.OPERATOR)
+        await loop.executor.drain(CHECK_SECONDS)
+        return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One thing that was checked; ``remedy`` is empty when it is as it should be."""
+
+    what: str
+    is_good: bool
+    detail: str = ""
+
+
+def check(settings: Settings, *, connect: bool, test_alert: bool) -> list[Checked]:
+    """Check packs and, when asked, every service, every query and every Alertmanager receiver.
+
+    Args:
+        settings: as for the daemon; that they could be loaded is already checked.
+        connect: ask the services.
+        test_alert: also post an alert named ``MapeKTestAlert`` that resolves by itself after five minutes.
+    """
+    catalogue = load_catalogue(settings.packs)
+    checked = [Checked(what=f"pack {p.name}", is_good=True, detail=_counts(p)) for p in catalogue.packs.values()]
+    configure_logging("CRITICAL", settings.log_format)
+    return checked + (asyncio.run(_connect(settings, catalogue, test_alert=test_alert)) if connect else [])
+
+
+def _counts(pack: Pack) -> str:
+    return f"{len(pack.signals)} signals, {len(pack.symptoms)} symptoms, {len(pack.remediations)} remediations"
+
+
+async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool) -> list[Checked]:
+    clock, metrics = SystemClock(), Metrics()
+    async with open_peers(settings, clock, metrics) as peers:
+        monitor = make_monitor(settings, peers, clock, budget_seconds=CHECK_SECONDS)
+        snapshot = await monitor.observe(clock.now(), catalogue)
+        checked = [
+            Checked(what=f"{s.name} at {_addresses(settings)[s.name]}", is_good=s.is_up, detail=s.detail)
+            for s in snapshot.sources.values()
+        ]
+        checked += [
+            Checked(what=f"job {s.job}", is_good=s.quality is Quality.VALUE, detail=s.detail or f"{s.targets} up")
+            for s in snapshot.scrapes.values()
+        ]
+        checked += [_checked_signal(v) for v in snapshot.vectors.values()]
+        return checked + await _check_receivers(peers, clock, test_alert=test_alert)
+
+
+def _addresses(settings: Settings) -> Mapping[str, str]:
+    return {
+        "prometheus": settings.prometheus_url,
+        "alertmanager": ", ".join(settings.alertmanager_urls),
+        "charter": settings.charter_url,
+    }
+
+
+def _checked_signal(vector: Vector) -> Checked:
+    rows = f"{len(vector.targets)} rows" if vector.targets else "no rows yet"
+    is_good = vector.quality in (Quality.VALUE, Quality.EMPTY)
+    return Checked(what=f"signal {vector.signal}", is_good=is_good, detail=vector.detail or rows)
+
+
+async def _check_receivers(peers: Peers, clock: SystemClock, *, test_alert: bool) -> list[Checked]:
+    try:
+        receivers = await peers.alertmanager.receivers(timeout_seconds=CHECK_SECONDS)
+        checked = [Checked(what="alertmanager receivers", is_good=bool(receivers), detail=", ".join(receivers))]
+        if test_alert:
+            await peers.alertmanager.post_alerts([_test_alert(clock.now())], timeout_seconds=CHECK_SECONDS)
+            checked.append(Checked(what="test alert MapeKTestAlert", is_good=True, detail="posted; look there"))
+    except MapeKError as error:
+        return [Checked(what="alertmanager receivers", is_good=False, detail=str(error))]
+    return checked
+
+
+def _test_alert(now: datetime) -> PostableAlert:
+    return PostableAlert(
+        labels={"alertname": "MapeKTestAlert", "severity": "info", "team": "test", "component": "mape-k"},
+        annotations={"summary": "A test of the way from Alertmanager to its receivers; nothing is wrong."},
+        ends_at=now + timedelta(minutes=5),
+    )

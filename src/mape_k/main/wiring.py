@@ -1,0 +1,133 @@
+"""Settings become adapters, adapters become services: who is given what."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from secrets import SystemRandom
+
+from pydantic import SecretStr
+
+from integration.alertmanager_client import AlertmanagerClient
+from integration.charter_client import CharterClient
+from integration.clock import SystemClock
+from integration.http import HttpSession
+from integration.prometheus_client import PrometheusClient
+from mape_k.analyze import Analyst
+from mape_k.execute import Executor
+from mape_k.knowledge import Knowledge, open_knowledge
+from mape_k.loop import Loop, Timing
+from mape_k.model import Catalogue
+from mape_k.monitor import Monitor
+from mape_k.settings import Settings
+from mape_k.telemetry import Metrics
+
+CLOSE_AFTER_INTERVALS = 2
+"""For so many intervals an incident's findings must be gone before it is closed."""
+
+DEBOUNCE_SHARE = 0.25
+"""The share of the interval, at most a second, in which wakes are gathered into one cycle."""
+
+_OUTCOMES: Mapping[str, str] = {"ok": "ok", "permanent": "refused", "fenced": "refused"}
+
+
+def system_clock() -> SystemClock:
+    """Return the machine's clock, for programs that have no other adapter."""
+    return SystemClock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """The adapters to the three peers."""
+
+    prometheus: PrometheusClient
+    alertmanager: AlertmanagerClient
+    charter: CharterClient
+
+
+@asynccontextmanager
+async def open_peers(settings: Settings, clock: SystemClock, metrics: Metrics) -> AsyncIterator[Peers]:
+    """Open the one bounded HTTP session and the adapters that share it."""
+
+    def asked(source: str, seconds: float, outcome: str) -> None:
+        metrics.source_asked(source, seconds, _OUTCOMES.get(outcome, "failed"))
+
+    async with HttpSession(clock=clock, jitter=SystemRandom().random, observe=asked) as http:
+        yield Peers(
+            prometheus=PrometheusClient(http, settings.prometheus_url, token=_token(settings.prometheus_token)),
+            alertmanager=AlertmanagerClient(
+                http, settings.alertmanager_urls, token=_token(settings.alertmanager_token)
+            ),
+            charter=CharterClient(
+                http,
+                settings.charter_url,
+                token=_token(settings.charter_token),
+                idempotent=settings.charter_idempotent,
+            ),
+        )
+
+
+def _token(secret: SecretStr | None) -> Callable[[], str] | None:
+    return secret.get_secret_value if secret else None
+
+
+def make_loop(
+    settings: Settings,
+    *,
+    peers: Peers,
+    knowledge: Knowledge,
+    catalogue: Catalogue,
+    clock: SystemClock,
+    metrics: Metrics,
+) -> Loop:
+    """Wire the phases together."""
+    budgets = settings.phase_budgets
+    return Loop(
+        monitor=make_monitor(settings, peers, clock, budget_seconds=settings.monitor_budget),
+        analyst=Analyst(close_after_seconds=CLOSE_AFTER_INTERVALS * settings.interval),
+        executor=Executor(
+            effector=peers.charter,
+            journal=knowledge.journal,
+            clock=clock,
+            request_timeout_seconds=settings.execute_budget,
+            told=metrics.action_moved,
+        ),
+        journal=knowledge.journal,
+        catalogue=catalogue,
+        clock=clock,
+        timing=Timing(
+            interval=settings.interval,
+            cycle_budget=settings.cycle_budget,
+            phase_budgets=budgets,
+            debounce=min(1.0, DEBOUNCE_SHARE * settings.interval),
+        ),
+        mode=settings.mode,
+    )
+
+
+def make_monitor(settings: Settings, peers: Peers, clock: SystemClock, *, budget_seconds: float) -> Monitor:
+    """Wire the one reader of the world."""
+    return Monitor(
+        metrics=peers.prometheus,
+        alerts=peers.alertmanager,
+        violations=peers.charter,
+        clock=clock,
+        budget_seconds=budget_seconds,
+        stale_after_intervals=settings.stale_after_intervals,
+    )
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> AsyncIterator[Knowledge]:
+    """Open Knowledge for this process alone, and close it when all is done."""
+    knowledge = await open_knowledge(
+        settings.knowledge_file_url,
+        clock=clock,
+        mode=settings.mode,
+        ring_bytes=settings.snapshots_megabytes * 1024 * 1024,
+        retention_days=settings.retention_days,
+        write_seconds=metrics.knowledge_written,
+    )
+    try:
+        yield knowledge
+    finally:
+        await knowledge.close()
