@@ -80,7 +80,7 @@ class Monitor:
             sources={
                 "prometheus": _health("prometheus", (up, ages, *answers)),
                 "alertmanager": _health("alertmanager", (alerts,)),
-                "charter": _health("charter", (violations,)),
+                **({"charter": _health("charter", (violations,))} if catalogue.needs_charter else {}),
             },
         )
 
@@ -99,6 +99,8 @@ class Monitor:
             return await self._ask(self._metrics.query(promql, at=as_of, timeout_seconds=remaining), deadline)
 
     async def _ask_violations(self, as_of: datetime, catalogue: Catalogue, deadline: float) -> _Asked[ViolationPage]:
+        if not catalogue.needs_charter:
+            return _Asked(None, None, 0.0)
         windows = [s.window_seconds for s in catalogue.symptoms if s.violation_severities and s.window_seconds]
         since = as_of - timedelta(seconds=max(windows, default=DEFAULT_VIOLATION_WINDOW_SECONDS))
         return await self._ask(self._violations.violations(since=since, timeout_seconds=self._budget), deadline)

@@ -287,6 +287,12 @@ class Catalogue:
         """Every scrape job of every pack, in order, each once."""
         return tuple({job.name: job for pack in self.packs.values() for job in pack.jobs.values()}.values())
 
+    @property
+    def needs_charter(self) -> bool:
+        """Whether any pack asks the Charter for violations or acts through it."""
+        acts = any(r.effector == "charter" for pack in self.packs.values() for r in pack.remediations.values())
+        return acts or any(symptom.violation_severities for symptom in self.symptoms)
+
     def remediation(self, pack: str, name: str) -> Remediation | None:
         """Return a remediation; None when the catalogue has none of that name (any more)."""
         owner = self.packs.get(pack)

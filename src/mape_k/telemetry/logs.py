@@ -55,6 +55,7 @@ def configure_logging(
     handler = logging.StreamHandler(out)
     handler.setFormatter(_Discreet(foreign_pre_chain=shared, processors=last, secrets=tuple(s for s in secrets if s)))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("alembic").setLevel("WARNING")
 
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):
