@@ -1,10 +1,13 @@
 import json
 from dataclasses import MISSING, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mape_k.catalogue import load_catalogue, schema_text, shipped_packs
 from mape_k.errors import ConfigError
@@ -31,6 +34,9 @@ def problems(*specs: str, shipped: Path | None = None) -> list[str]:
 LAPSING = "lifetime: {ttl: 1h, on_expiry: lapse}"
 BROKEN = [
     # what is written, what is written instead, line, key and complaint
+    ("pack: minimal", "pack: [minimal", "3: not YAML: "),
+    ("pack: minimal", "pack: &name minimal", "2: pack: anchor &name is not allowed"),
+    ("cost: 0.2", "cost: 0.2\n    cost: 0.3", "35: remediations.add_worker.cost: duplicate key, first on line 34"),
     ("unit: tasks\n", "units: tasks\n", "9: signals.waiting.units: unknown key; did you mean 'unit'?"),
     ("unit: tasks\n", "units: tasks\n", "7: signals.waiting.unit: is missing; add it"),
     ("pack: minimal", "pack: minimal\nzzz: 1", "3: zzz: unknown key; known here are pack, title, jobs"),
@@ -328,6 +334,25 @@ def test_what_steers_a_terminal_is_shown_harmlessly(tmp_path: Path):
     told = problems(write_pack(tmp_path, TEXT.replace("unit: tasks\n", 'unit: tasks\n    "\\e[31m": 1\n')))
     assert told
     assert all(line.isprintable() for line in told)
+
+
+NASTY = st.sampled_from(
+    ["", "{}", "[]", "null", "- 1", "x: ", "0", ".inf", "'", "{{", "[key]", "word: 1", "\u202e", "1d"]
+)
+
+
+@given(line=st.integers(0, TEXT.count("\n") - 1), after=st.integers(0, 60), nasty=NASTY | st.text(max_size=12))
+def test_whatever_stands_in_a_pack_it_is_taken_or_told_in_harmless_lines(line: int, after: int, nasty: str):
+    lines = TEXT.splitlines()
+    lines[line] = lines[line][:after] + nasty
+    told: list[str] = []
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "pack.yaml").write_text("\n".join(lines), errors="replace")
+        try:
+            load_catalogue([folder])
+        except ConfigError as refused:
+            told = refused.problems
+    assert not [line for line in told if line.splitlines() != [line] or "\u202e" in line]
 
 
 def test_no_pack_at_all_is_refused():

@@ -6,6 +6,7 @@ import pytest
 
 from mape_k.errors import ConfigError
 from mape_k.settings import Settings, Tokens, ensure_tokens, known_operator_token, load_settings, token_file
+from mape_k.settings.tokens import _make
 
 SECRET = "correct-horse-battery-staple"
 
@@ -49,6 +50,14 @@ def test_two_that_start_at_once_agree_on_the_tokens(tmp_path: Path):
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(lambda _: shown(ensure_tokens(settings)), range(32)))
     assert len(made) == 1
+
+
+def test_who_comes_second_keeps_what_the_first_one_made(tmp_path: Path):
+    file = token_file(settings_in(tmp_path), "ingest")
+    _make(file)
+    made = file.read_text()
+    _make(file)
+    assert (file.read_text(), list(tmp_path.iterdir())) == (made, [file])
 
 
 @pytest.mark.parametrize("content", ["", "short", "has a space in the middle of it", "ümläut-ümläut-ümläut"])
