@@ -1,8 +1,10 @@
 """The live facts as JSON-ready documents; the status page is drawn from the same ones."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from mape_k.api.headline import headline
 from mape_k.api.services import Live
 from mape_k.model import Catalogue, CycleReport, Decision, Incident, Pack, Pause, Reason
 from mape_k.recording import to_document
@@ -13,9 +15,25 @@ Document = dict[str, Any]
 CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE})
 
 
-def status_document(live: Live, pause: Pause | None, not_ready: Sequence[str]) -> Document:
-    """Return what the daemon is, sees, decided and left undone; ``held`` says why."""
+def status_document(
+    live: Live, pause: Pause | None, not_ready: Sequence[str], *, now: datetime, trouble: str = ""
+) -> Document:
+    """Return what the daemon is, sees, decided and left undone; ``held`` says why.
+
+    Args:
+        live: the facts of this moment.
+        pause: in force.
+        not_ready: why the daemon is not ready.
+        now: this moment.
+        trouble: why Knowledge cannot be read; empty when it can.
+    """
     report = live.report
+    status = _facts(live, pause, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
+    status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
+    return {"headline": to_document(headline(status, trouble, now)), **status}
+
+
+def _facts(live: Live, pause: Pause | None, not_ready: Sequence[str]) -> Document:
     return {
         "version": live.version,
         "mode": live.mode.value,
@@ -26,10 +44,7 @@ def status_document(live: Live, pause: Pause | None, not_ready: Sequence[str]) -
         "ready": not not_ready,
         "not_ready": list(not_ready),
         "pause": to_document(pause),
-        "last_cycle": canonical_line(report) if report else None,
-        "sources": _sources(report),
-        "incidents": _incidents(report),
-        "held": _held(report),
+        "last_cycle": canonical_line(live.report) if live.report else None,
     }
 
 

@@ -73,12 +73,13 @@ async def style(_request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Return the live facts; also while Knowledge cannot be read."""
     services = request.app[SERVICES]
-    not_ready = services.readiness()
+    pause, trouble = None, ""
     try:
         pause = await services.archive.pause()
     except StoreError as error:
-        pause, not_ready = None, [*not_ready, f"Knowledge cannot be read: {error}"]
-    return json_response(status_document(services.live(), pause, not_ready))
+        trouble = str(error)
+    now, not_ready = services.clock.now(), services.readiness()
+    return json_response(status_document(services.live(), pause, not_ready, now=now, trouble=trouble))
 
 
 async def list_cycles(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from aiohttp import web
 from mape_k import __version__
 from mape_k.api.access import Access
 from mape_k.api.answers import json_response
+from mape_k.api.headline import Tone
 from mape_k.model import CycleResult, Mode, Quality, Reason, Severity
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ SCHEMAS: Mapping[str, Schema] = {
         seconds=_NUMBER,
         phases=_ANY,
     ),
+    "Headline": _object(tone=_one_of(Tone), text=_TEXT, detail=_TEXT),
     "Status": _object(
+        headline=_ref("Headline"),
         version=_TEXT,
         mode=_one_of(Mode),
         epoch=_COUNT,

@@ -1,0 +1,85 @@
+"""The state of the daemon in one line of words: the worst that is true."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mape_k.model import CycleResult, Reason
+
+_LATE_INTERVALS = 3
+
+
+class Tone(StrEnum):
+    """How urgent the headline is; the style sheet colours it."""
+
+    GOOD = "good"
+    WAIT = "wait"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The state of the daemon in one line, and one more that says what follows from it."""
+
+    tone: Tone
+    text: str
+    detail: str = ""
+
+
+def headline(status: Mapping[str, Any], trouble: str, now: datetime) -> Headline:
+    """Return the worst that is true, in words."""
+    last = status["last_cycle"]
+    if trouble:
+        return Headline(tone=Tone.BAD, text="Knowledge cannot be read", detail=f"Nothing is sent. {trouble}")
+    if last is None:
+        return Headline(tone=Tone.WAIT, text="Starting", detail="The first cycle has not ended yet.")
+    return _late(status, now) or _blind(last) or _held_back(status) or _at_work(status)
+
+
+def _late(status: Mapping[str, Any], now: datetime) -> Headline | None:
+    last = status["last_cycle"]
+    age = (now - datetime.fromisoformat(last["as_of"])).total_seconds()
+    if age > _LATE_INTERVALS * status["interval_seconds"]:
+        return Headline(tone=Tone.BAD, text="The loop stands still", detail=f"The last cycle began {span(age)} ago.")
+    if last["result"] == CycleResult.FAILED:
+        return Headline(tone=Tone.BAD, text="The last cycle failed", detail=last["failure"])
+    return None
+
+
+def _blind(last: Mapping[str, Any]) -> Headline | None:
+    unseen = last["blind"] or last["sources_down"]
+    if last["result"] != CycleResult.BLIND and not last["blind"]:
+        return None
+    names = ", ".join(unseen) or last["failure"] or "a needed source"
+    return Headline(tone=Tone.BAD, text="Blind", detail=f"Not seen: {names}. Nothing is decided on what is not seen.")
+
+
+def _held_back(status: Mapping[str, Any]) -> Headline | None:
+    pause = status["pause"]
+    if not pause:
+        return None
+    comment = f": {pause['comment']}" if pause["comment"] else ""
+    detail = f"By {pause['by']}{comment}. It looks and decides, and carries out nothing until `mape-k resume`."
+    return Headline(tone=Tone.WARN, text="Paused", detail=detail)
+
+
+def _at_work(status: Mapping[str, Any]) -> Headline:
+    count, unseen = len(status["incidents"]), status["last_cycle"]["sources_down"]
+    acting = sum(1 for i in status["incidents"] if (i["decision"] or {}).get("reason") == Reason.BEST_CANDIDATE)
+    detail = f"{acting} acted upon in the last cycle, {len(status['held'])} held back; the reasons are below."
+    if count:
+        return Headline(tone=Tone.WARN, text=f"{count} open incident{'s' if count > 1 else ''}", detail=detail)
+    if unseen:
+        return Headline(tone=Tone.WARN, text="Nothing wrong in what is seen", detail=f"Not seen: {', '.join(unseen)}.")
+    return Headline(tone=Tone.GOOD, text="All is well", detail="Everything is seen, and nothing is wrong.")
+
+
+def span(seconds: float) -> str:
+    """Return a duration as people say it (``45 s``, ``12 min``, ``3 h``, ``2 d``)."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"  # noqa: PLR2004
