@@ -9,7 +9,15 @@ from typing import Any
 
 import msgspec
 
-from mape_k.errors import ConflictError, FencedError, MapeKError, PermanentError, TransientError, UncertainError
+from mape_k.errors import (
+    ConflictError,
+    FencedError,
+    MapeKError,
+    PermanentError,
+    RejectedError,
+    TransientError,
+    UncertainError,
+)
 from mape_k.text import printable
 
 RETRY_AFTER_MAX_SECONDS = 300.0
@@ -20,6 +28,7 @@ UNREADABLE = (ValueError, RecursionError, OverflowError)
 _UNKNOWN = frozenset({404, 410})
 _NOT_SO = frozenset({405, 501})
 _LATER = frozenset({408, 425, 429, 499, 503})
+_REJECTED = frozenset({400, 422})
 _CONFLICT = 409
 _STALE_TOKEN = 412
 
@@ -120,7 +129,8 @@ def refusal(answer: Answer, *, peer: str, asked: str, changes_world: bool, now: 
         return AbsentError(message, allowed=answer.allowed, is_unknown=status in _UNKNOWN)
     if status // 100 == 5:  # noqa: PLR2004
         return UncertainError(message) if changes_world else StumbledError(message, retry_after_seconds=wait)
-    return ConflictError(message) if status == _CONFLICT else PermanentError(message + _redirect_hint(status))
+    sorts = {_CONFLICT: ConflictError} | dict.fromkeys(_REJECTED, RejectedError)
+    return sorts.get(status, PermanentError)(message + _redirect_hint(status))
 
 
 def _redirect_hint(status: int) -> str:

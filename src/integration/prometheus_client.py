@@ -11,7 +11,7 @@ import numpy as np
 
 from integration.answers import Answer
 from integration.http import HttpSession, Request, Token
-from mape_k.errors import PermanentError, TransientError
+from mape_k.errors import PermanentError, RejectedError, TransientError
 from mape_k.ports import InstantVector, RangeSeries
 from mape_k.text import printable
 
@@ -132,7 +132,8 @@ def _naming(promql: str) -> Iterator[None]:
     try:
         yield
     except PermanentError as error:
-        raise PermanentError(f"{error}; the query was {printable(promql)}") from error
+        kind = RejectedError if isinstance(error, RejectedError) else PermanentError
+        raise kind(f"{error}; the query was {printable(promql)}") from error
     except UnicodeError as error:
         raise PermanentError(f"the query cannot be written: {printable(promql)}") from error
 
@@ -155,7 +156,7 @@ def _opened(answer: Answer) -> _Envelope:
     if envelope.status == "success":
         return envelope
     message = f"prometheus could not answer: {printable(f'{envelope.error_type}: {envelope.error}')}"
-    raise TransientError(message) if envelope.error_type in _TRY_AGAIN else PermanentError(message)
+    raise TransientError(message) if envelope.error_type in _TRY_AGAIN else RejectedError(message)
 
 
 def _opened_whole(answer: Answer) -> _Envelope:
@@ -181,14 +182,14 @@ def _vector(rows: list[_Row], warnings: tuple[str, ...]) -> InstantVector:
     """Build the columns; whatever must be left out makes the answer partial, since absence would be believed."""
     labels: list[Mapping[str, str]] = []
     values: list[float] = []
-    seen: set[frozenset[tuple[str, str]]] = set()
+    seen: set[str] = set()
     histograms = oversized = alike = 0
     for row in rows:
         row.metric.pop("__name__", None)
-        identity = frozenset(row.metric.items())
+        identity = repr(row.metric)
         if row.value is None:
             histograms += 1
-        elif max(map(len, row.metric.values()), default=0) > LABEL_CHARACTERS:
+        elif len(identity) > LABEL_CHARACTERS and max(map(len, row.metric.values())) > LABEL_CHARACTERS:
             oversized += 1
         elif identity in seen:
             alike += 1
