@@ -9,7 +9,15 @@ from fakes_peers import StandingClock
 from integration.charter_client import PAGE_VIOLATIONS, PAGES_MAX, Capability, CharterClient
 from integration.clock import SystemClock
 from integration.http import HttpSession
-from mape_k.errors import ConflictError, FencedError, MapeKError, PermanentError, TransientError, UncertainError
+from mape_k.errors import (
+    ConflictError,
+    FencedError,
+    MapeKError,
+    PermanentError,
+    RejectedError,
+    TransientError,
+    UncertainError,
+)
 from mape_k.model import PolicyRequest, Violation
 from mape_k.ports import Applied
 from raw_peer import HANG, RESET, RawPeer, http_answer, raw_peer
@@ -136,7 +144,7 @@ async def test_a_success_that_cannot_be_used_is_uncertain(http: HttpSession, pol
         (http_answer({"title": "conflict", "detail": "in force"}, 409), ConflictError, "in force"),
         (http_answer({"detail": "a request with this key is in flight"}, 409), TransientError, "in flight"),
         (http_answer({"current_epoch": 8}, 412), FencedError, "412"),
-        (http_answer({"detail": "bad", "fields": {"kind": "unknown"}}, 422), PermanentError, "unknown"),
+        (http_answer({"detail": "bad", "fields": {"kind": "unknown"}}, 422), RejectedError, "unknown"),
         (http_answer(b"", 401), PermanentError, "401"),
         (http_answer(b"", 429, retry_after="9"), TransientError, "429"),
         (http_answer(b"", 503, retry_after="9"), TransientError, "503"),
