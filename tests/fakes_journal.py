@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from mape_k.errors import FencedError
 from mape_k.model import (
+    TERMINAL,
     TRANSITIONS,
     Action,
     CycleReport,
@@ -30,7 +31,7 @@ _STEPS: Mapping[Step, tuple[set[State], State | None]] = {
     Step.RENEW: ({State.IN_FORCE}, State.RENEWING),
     Step.LET_LAPSE: ({State.IN_FORCE}, State.SUCCEEDED),
     Step.ESCALATE: ({State.IN_FORCE}, State.SUCCEEDED),
-    Step.RESUME: ({State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING}, None),
+    Step.RESUME: (set(State) - TERMINAL - {State.VERIFYING, State.IN_FORCE}, None),
 }
 _MOVABLE = {"policy_id", "applied_at", "expires_at", "renewals", "observation", "verdict", "reason", "detail"}
 

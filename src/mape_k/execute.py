@@ -9,7 +9,15 @@ from typing import Any
 
 import structlog
 
-from mape_k.errors import ConflictError, FencedError, MapeKError, PermanentError, TransientError, UncertainError
+from mape_k.errors import (
+    ConflictError,
+    FencedError,
+    MapeKError,
+    PermanentError,
+    RejectedError,
+    TransientError,
+    UncertainError,
+)
 from mape_k.guards import Proposal, refusal
 from mape_k.model import (
     Action,
@@ -163,9 +171,7 @@ class Executor:
         try:
             applied = await self._apply(execution, key=execution.execution_id, request=execution.request)
         except UncertainError as error:
-            return await self._move(
-                execution, State.UNCERTAIN, applied_at=sent_at, reason=Reason.NO_ANSWER, detail=str(error)
-            )
+            return await self._unanswered(execution, sent_at, str(error))
         except MapeKError as error:
             return await self._failed(execution, error)
         return await self._in_force(execution, applied)
@@ -173,15 +179,27 @@ class Executor:
     async def _resolve(self, execution: Execution) -> Execution:
         """Find out what became of a request without an answer: ask with the same key, else look at the world."""
         if not self._effector.is_idempotent:
-            sent_at = execution.applied_at or execution.updated_at
-            return await self._move(execution, State.VERIFYING, **self._from(execution, sent_at))
+            return await self._observe(execution)
         try:
             applied = await self._apply(execution, key=execution.execution_id, request=execution.request)
         except (TransientError, UncertainError):
             return execution
-        except MapeKError as error:
+        except FencedError:
+            self.is_fenced = True
+            return execution
+        except (RejectedError, ConflictError) as error:
             return await self._failed(execution, error)
+        except PermanentError:
+            return await self._observe(execution)
         return await self._in_force(execution, applied)
+
+    async def _unanswered(self, execution: Execution, sent_at: datetime, detail: str) -> Execution:
+        return await self._move(execution, State.UNCERTAIN, applied_at=sent_at, reason=Reason.NO_ANSWER, detail=detail)
+
+    async def _observe(self, execution: Execution) -> Execution:
+        """Take it that the request arrived, and let the world say what came of it."""
+        sent_at = execution.applied_at or execution.updated_at
+        return await self._move(execution, State.VERIFYING, **self._from(execution, sent_at))
 
     async def _in_force(self, execution: Execution, applied: Applied) -> Execution:
         fields = self._from(execution, self._clock.now())
@@ -210,6 +228,8 @@ class Executor:
         self._told(execution)
         remediation = catalogue.remediation(execution.pack, execution.remediation)
         carry_on: Mapping[State, Callable[[], Awaitable[Execution]]] = {
+            State.ADMITTED: lambda: self._move(execution, State.FAILED, reason=Reason.EXPIRED),
+            State.APPLYING: lambda: self._unanswered(execution, execution.updated_at, "its end was not written down"),
             State.UNCERTAIN: lambda: self._resolve(execution),
             State.ROLLING_BACK: lambda: self._roll_back(execution, remediation),
             State.RENEWING: lambda: self._renew(execution, remediation),
@@ -225,7 +245,7 @@ class Executor:
         try:
             await self._effector.roll_back(
                 execution.policy_id,
-                _compensation(execution, remediation, self._clock.now()),
+                _compensation(execution, remediation),
                 key=f"{execution.execution_id}:rollback",
                 epoch=execution.epoch,
                 traceparent=_traceparent(execution),
@@ -247,7 +267,7 @@ class Executor:
 
     async def _renew(self, execution: Execution, remediation: Remediation | None) -> Execution:
         """Extend a policy that is still needed; a refusal is told, and the policy ends when its lifetime does."""
-        request = _renewed(execution.request, self._clock.now(), remediation)
+        request = _renewed(execution, remediation)
         try:
             await self._apply(
                 execution, key=f"{execution.execution_id}:renew:{execution.renewals + 1}", request=request
@@ -264,7 +284,7 @@ class Executor:
         except MapeKError as error:
             self.is_fenced = self.is_fenced or isinstance(error, FencedError)
             return await self._move(execution, State.SUCCEEDED, reason=Reason.RENEWAL_FAILED, detail=str(error))
-        ttl = timedelta(seconds=execution.request.ttl_seconds or 0.0)
+        ttl = timedelta(seconds=request.ttl_seconds or 0.0)
         return await self._move(
             execution, State.IN_FORCE, renewals=execution.renewals + 1, expires_at=self._clock.now() + ttl
         )
@@ -288,16 +308,15 @@ def _is_late(request: PolicyRequest, now: datetime) -> bool:
     return request.not_after is not None and now > request.not_after
 
 
-def _renewed(request: PolicyRequest, now: datetime, remediation: Remediation | None) -> PolicyRequest:
+def _renewed(execution: Execution, remediation: Remediation | None) -> PolicyRequest:
+    """Return the renewal; made of durable facts alone, since a key that is repeated must carry the same body."""
     lifetime = remediation.lifetime if remediation else None
-    return replace(
-        request,
-        ttl_seconds=lifetime.ttl_seconds if lifetime else request.ttl_seconds,
-        not_after=None if request.ttl_seconds is None else now + timedelta(seconds=request.ttl_seconds),
-    )
+    ttl_seconds = lifetime.ttl_seconds if lifetime else execution.request.ttl_seconds
+    return replace(execution.request, ttl_seconds=ttl_seconds, not_after=execution.expires_at)
 
 
-def _compensation(execution: Execution, remediation: Remediation, now: datetime) -> PolicyRequest | None:
+def _compensation(execution: Execution, remediation: Remediation) -> PolicyRequest | None:
+    """Return what undoes an execution, at whatever time it gets through; of durable facts alone, as a renewal."""
     if remediation.compensation is None:
         return None
     kind = remediation.compensation.kind
@@ -308,7 +327,6 @@ def _compensation(execution: Execution, remediation: Remediation, now: datetime)
         parameters=remediation.compensation.parameters,
         reason=f"roll-back of {execution.execution_id}: {execution.reason.sentence if execution.reason else ''}",
         incident_id=execution.incident_id,
-        not_after=now + timedelta(hours=1),
     )
 
 

@@ -18,6 +18,9 @@ CONCURRENT_QUERIES = 8
 
 DEFAULT_VIOLATION_WINDOW_SECONDS = 600.0
 
+CLOCK_SLACK_SECONDS = 1.0
+"""A sample may be so much younger than the question, by rounding; one from further ahead is not believed."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -78,7 +81,7 @@ class Monitor:
             violations_quality=_violations_quality(violations),
             scrapes=scrapes,
             sources={
-                "prometheus": _health("prometheus", (up, ages, *answers)),
+                "prometheus": _health("prometheus", (up, ages, *(a for a in answers if not _is_refused(a)))),
                 "alertmanager": _health("alertmanager", (alerts,)),
                 **({"charter": _health("charter", (violations,))} if catalogue.needs_charter else {}),
             },
@@ -126,7 +129,11 @@ class Monitor:
         if up.answer is None or ages.answer is None:
             return Scrape(job=job.name, quality=Quality.UNREACHABLE, detail="prometheus could not be asked")
         is_up = [value for labels, value in _rows(up.answer) if labels.get("job") == job.name]
-        times = [value for labels, value in _rows(ages.answer) if labels.get("job") == job.name and value > 0]
+        times = [
+            value
+            for labels, value in _rows(ages.answer)
+            if labels.get("job") == job.name and 0 < value <= as_of.timestamp() + CLOCK_SLACK_SECONDS
+        ]
         if not is_up or not times:
             return Scrape(job=job.name, quality=Quality.EMPTY, detail=f"prometheus scrapes no job {job.name!r}")
         newest = datetime.fromtimestamp(max(times), UTC)
@@ -163,7 +170,10 @@ def _vector(signal: Signal, asked: _Asked[InstantVector], scrape: Scrape) -> Vec
 
 
 def _rows_of(signal: Signal, answer: InstantVector) -> Vector:
-    targets = tuple(labels.get(signal.target_label, "") if signal.target_label else "" for labels in answer.labels)
+    """Return the rows that name their target; a row of a signal with targets that names none speaks of nobody."""
+    named = [labels.get(signal.target_label, "") if signal.target_label else "" for labels in answer.labels]
+    rows = [row for row, target in enumerate(named) if target or signal.target_label is None]
+    targets = tuple(named[row] for row in rows)
     if len(set(targets)) < len(targets):
         detail = f"{signal.full_name} has several rows for one target; aggregate by {signal.target_label or 'nothing'}"
         return Vector(signal=signal.full_name, quality=Quality.PARTIAL, detail=detail)
@@ -173,8 +183,8 @@ def _rows_of(signal: Signal, answer: InstantVector) -> Vector:
         signal=signal.full_name,
         quality=Quality.VALUE,
         targets=targets,
-        labels=answer.labels,
-        values=np.asarray(answer.values, dtype=np.float64),
+        labels=tuple(answer.labels[row] for row in rows),
+        values=np.asarray(answer.values, dtype=np.float64)[rows],
     )
 
 
@@ -197,11 +207,16 @@ def _violations_quality(asked: _Asked[ViolationPage]) -> Quality:
     return Quality.PARTIAL if asked.answer.is_partial else Quality.VALUE
 
 
+def _is_refused(asked: _Asked[InstantVector]) -> bool:
+    """Whether the question itself is at fault: a bad query of a pack does not blind the others."""
+    return isinstance(asked.error, RejectedError)
+
+
 def _health(name: str, asked: Iterable[_Asked[object]]) -> SourceHealth:
-    """Return a peer's health: down when any question failed for a reason other than the question itself."""
+    """Return a peer's health: down when any of these questions failed."""
     asked = tuple(asked)
     seconds = max((a.seconds for a in asked), default=0.0)
-    failed = [a.error for a in asked if a.error is not None and not isinstance(a.error, RejectedError)]
+    failed = [a.error for a in asked if a.error is not None]
     if failed:
         return SourceHealth(name=name, quality=Quality.UNREACHABLE, detail=str(failed[0]), seconds=seconds)
     return SourceHealth(name=name, quality=Quality.VALUE, seconds=seconds)

@@ -37,8 +37,8 @@ BLAST_COST = 0.05
 _SET_ASIDE = frozenset({Reason.SILENCED, Reason.TARGET_UNKNOWN})
 """Holds that leave the next likely cause of an incident to be acted upon."""
 
-_HALF_DONE = frozenset({State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
-"""States in which a crash or an unreachable Charter may have left an execution."""
+_HALF_DONE = frozenset({State.ADMITTED, State.APPLYING, State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
+"""States in which a crash, a failing store or an unreachable Charter may have left an execution."""
 
 _USED_UP = frozenset({Reason.ALREADY_TRIED, Reason.ALREADY_IN_FORCE, Reason.ATTEMPT_BUDGET})
 

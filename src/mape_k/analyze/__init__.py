@@ -12,11 +12,16 @@ from mape_k.model import (
     Catalogue,
     Incident,
     Ledger,
+    OpenIncident,
+    Quality,
     Snapshot,
     State,
 )
 
 __all__ = ["Analyst", "Memory"]
+
+_UNSEEN = frozenset({Quality.STALE, Quality.PARTIAL, Quality.UNREACHABLE})
+"""How a whole signal is when nobody could see it; an empty answer is an answer."""
 
 
 class Analyst:
@@ -44,19 +49,30 @@ class Analyst:
             judgements=tuple(judge(e, snapshot, catalogue) for e in verifying),
             expiring=tuple(expiring(ledger, snapshot, catalogue)),
             blind=blind,
-            closed=() if blind else tuple(self._closed(ledger, incidents, snapshot)),
+            closed=() if blind else tuple(self._closed(ledger, incidents, snapshot, catalogue)),
             population=_population(snapshot, catalogue),
             next_look_at=min((t for t in ready if t is not None and t > snapshot.as_of), default=None),
         )
 
-    def _closed(self, ledger: Ledger, incidents: Sequence[Incident], snapshot: Snapshot) -> Iterable[str]:
-        """Yield the open incidents that nothing reports any more and on which nothing is under way."""
+    def _closed(
+        self, ledger: Ledger, incidents: Sequence[Incident], snapshot: Snapshot, catalogue: Catalogue
+    ) -> Iterable[str]:
+        """Yield the open incidents whose symptom can be seen and is gone, and on which nothing is under way."""
         reported = {finding.key for incident in incidents for finding in incident.findings}
         busy = {e.incident_id for e in ledger.open_executions if e.is_unsettled}
         for known in ledger.incidents:
             is_quiet = snapshot.as_of - known.last_seen_at >= self._close_after
-            if is_quiet and known.incident_id not in busy and (known.pack, known.symptom, known.target) not in reported:
+            is_reported = (known.pack, known.symptom, known.target) in reported
+            if is_quiet and not is_reported and known.incident_id not in busy and _can_see(known, snapshot, catalogue):
                 yield known.incident_id
+
+
+def _can_see(known: OpenIncident, snapshot: Snapshot, catalogue: Catalogue) -> bool:
+    """Whether silence about an incident means anything; an alert is silent, too, when its series are gone."""
+    pack = catalogue.packs.get(known.pack)
+    symptom = pack.symptoms.get(known.symptom) if pack else None
+    vector = snapshot.vectors.get(symptom.signal or "") if symptom else None
+    return vector is None or vector.quality not in _UNSEEN
 
 
 def _population(snapshot: Snapshot, catalogue: Catalogue) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from mape_k.analyze.memory import Memory
-from mape_k.model import Catalogue, Cause, Detector, Finding, Incident, OpenIncident, Risk, Severity, Symptom
+from mape_k.model import Bound, Catalogue, Cause, Detector, Finding, Incident, OpenIncident, Risk, Severity, Symptom
 
 CAUSE_WEIGHTS: Mapping[str, float] = {"explains": 0.4, "came_first": 0.25, "severity": 0.2, "agreement": 0.15}
 """What makes a finding the likely cause of its incident; the weights add up to 1."""
@@ -126,21 +126,21 @@ def assess_risk(group: Sequence[Finding], *, catalogue: Catalogue, memory: Memor
     terms = {
         "severity": max(SEVERITY_RISK[finding.severity] for finding in group),
         "breadth": BREADTH_RISK * (1 - 1 / len({finding.target for finding in group})),
-        "excess": EXCESS_RISK * max(_excess(finding) for finding in group),
+        "excess": EXCESS_RISK * max(_excess(finding, _symptom(finding, catalogue).threshold) for finding in group),
         "trend": TREND_RISK * any(_is_rising(finding, catalogue, memory) for finding in group),
         "duration": DURATION_RISK * (1 - math.exp(-age / _DURATION_SCALE_SECONDS)),
     }
     return Risk(score=math.fsum(terms.values()), terms=terms)
 
 
-def _excess(finding: Finding) -> float:
-    """Return how far beyond its limit the finding's signal is, 0 to 1; ten times the limit is 1."""
-    ratios = [
-        max(e.reading.number() / e.limit, 1e-9)
-        for e in finding.evidence
-        if e.reading is not None and e.reading.is_known and e.limit
-    ]
-    return max((min(1.0, abs(math.log10(ratio))) for ratio in ratios if ratio > 0), default=0.0)
+def _excess(finding: Finding, threshold: Bound | None) -> float:
+    """Return how far beyond its threshold the finding's signal is, 0 to 1; ten times the limit, or a tenth, is 1."""
+    if threshold is None or not threshold.limit:
+        return 0.0
+    readings = [e.reading for e in finding.evidence if e.what == threshold.signal and e.reading is not None]
+    beyond = [r.number() for r in readings if r.is_known and threshold.holds(r.number())]
+    ratios = (max(number / threshold.limit, 1e-9) for number in beyond)
+    return max((min(1.0, abs(math.log10(ratio))) for ratio in ratios), default=0.0)
 
 
 def _is_rising(finding: Finding, catalogue: Catalogue, memory: Memory) -> bool:

@@ -14,6 +14,7 @@ from mape_k.model import (
     Catalogue,
     Detector,
     Evidence,
+    Execution,
     Finding,
     Ledger,
     OnMissing,
@@ -165,7 +166,7 @@ def _supporting(symptom: Symptom, target: str, sighting: Sighting) -> Iterator[E
         limit = symptom.threshold.limit if symptom.threshold else None
         detail = _signal(sighting.catalogue, symptom.signal).unit
         yield Evidence(detector=Detector.THRESHOLD, what=symptom.signal, reading=reading, limit=limit, detail=detail)
-        sigmas = sighting.memory.deviation(symptom.signal, target) if symptom.deviation_sigmas else None
+        sigmas = sighting.memory.deviation(symptom.signal, target) if reading.is_known else None
         if sigmas is not None and symptom.deviation_sigmas and abs(sigmas) >= symptom.deviation_sigmas:
             detail = f"{sigmas:+.1f} robust sigmas from its recent past"
             yield Evidence(detector=Detector.DEVIATION, what=symptom.signal, reading=reading, detail=detail)
@@ -191,8 +192,16 @@ def _is_residual(pack: Pack, symptom: Symptom, target: str, sighting: Sighting) 
     return any(
         e.applied_at is not None and now < e.applied_at + timedelta(seconds=_reach(pack, symptom, e.remediation))
         for e in sighting.ledger.executions
-        if e.pack == pack.name and e.target == target and e.verdict is Verdict.IMPROVED
+        if e.pack == pack.name and _may_explain(e, symptom, target)
     )
+
+
+def _may_explain(execution: Execution, symptom: Symptom, target: str) -> bool:
+    """Whether an action may be why what fires is over: it helped this target, or whoever dominated until then."""
+    if execution.target == target:
+        return execution.verdict is Verdict.IMPROVED
+    was_dominant = symptom.target.dominant is not None and execution.symptom == symptom.name
+    return was_dominant and (execution.is_unsettled or execution.verdict is Verdict.IMPROVED)
 
 
 def _reach(pack: Pack, symptom: Symptom, remediation: str) -> float:

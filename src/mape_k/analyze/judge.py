@@ -32,12 +32,13 @@ def judge(execution: Execution, snapshot: Snapshot, catalogue: Catalogue) -> Jud
     """Return what the newest samples say of an execution under verification.
 
     A look counts only when it is evaluated at least window + one scrape interval + settle time after the action, and
-    when the newest sample is newer than the last one counted; a missing reading counts neither way.
+    when the newest sample is born after the settle time and newer than the last one counted; a missing reading counts
+    neither way.
     """
     remediation = catalogue.remediation(execution.pack, execution.remediation)
     if remediation is None or execution.applied_at is None:
         return _judgement(execution, Reason.NEVER_SEEN, Verdict.UNKNOWN)
-    looked = _look(execution, remediation.verification, snapshot, catalogue, ready_at(execution, catalogue))
+    looked = _look(execution, remediation, snapshot, catalogue)
     return _verdict(looked, execution.applied_at, remediation.verification, snapshot)
 
 
@@ -60,15 +61,13 @@ class _Looked:
     numbers: tuple[float, ...] | None
 
 
-def _look(
-    execution: Execution, rule: Verification, snapshot: Snapshot, catalogue: Catalogue, ready: datetime | None
-) -> _Looked:
-    seen = execution.observation
+def _look(execution: Execution, remediation: Remediation, snapshot: Snapshot, catalogue: Catalogue) -> _Looked:
+    seen, rule = execution.observation, remediation.verification
     newest = _newest_sample(rule, snapshot, catalogue)
     numbers = _numbers(rule, execution.target, snapshot)
+    ready = ready_at(execution, catalogue)
     is_early = ready is None or snapshot.as_of < ready
-    is_old = newest is None or (seen.last_sample_at is not None and newest <= seen.last_sample_at)
-    if is_early or is_old or numbers is None:
+    if is_early or numbers is None or newest is None or not _is_news(newest, execution, remediation.settle_seconds):
         return _Looked(execution, _judgement(execution, Reason.UNDER_VERIFICATION), None)
     good = all(bound.holds(number) for bound, number in zip(rule.bounds, numbers, strict=True))
     observation = type(seen)(
@@ -84,6 +83,13 @@ def _look(
     return _Looked(execution, judgement, numbers)
 
 
+def _is_news(newest: datetime, execution: Execution, settle_seconds: float) -> bool:
+    """Whether a sample was born after the action had settled, and was not counted before."""
+    counted, applied_at = execution.observation.last_sample_at, execution.applied_at
+    is_late_enough = applied_at is not None and newest >= applied_at + timedelta(seconds=settle_seconds)
+    return is_late_enough and (counted is None or newest > counted)
+
+
 def _verdict(looked: _Looked, applied_at: datetime, rule: Verification, snapshot: Snapshot) -> Judgement:
     seen = looked.judgement.observation
     waited = (snapshot.as_of - applied_at).total_seconds()
@@ -93,7 +99,7 @@ def _verdict(looked: _Looked, applied_at: datetime, rule: Verification, snapshot
         return _concluded(looked, Reason.MADE_WORSE, Verdict.WORSE)
     if waited < rule.deadline_seconds:
         return looked.judgement
-    if waited < PATIENCE * rule.deadline_seconds and (seen.good or not looked.numbers):
+    if waited < PATIENCE * rule.deadline_seconds and (seen.good or not looked.numbers or seen.bad < rule.samples):
         return looked.judgement
     if seen.good + seen.bad >= rule.samples:
         return _concluded(looked, Reason.NOT_IMPROVED, Verdict.UNCHANGED)

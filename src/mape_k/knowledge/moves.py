@@ -11,6 +11,7 @@ from mape_k.knowledge.learning import learn
 from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta
 from mape_k.knowledge.schema import executions, transitions
 from mape_k.model import (
+    TERMINAL,
     TRANSITIONS,
     Action,
     Execution,
@@ -32,7 +33,7 @@ _STARTS_FROM: Mapping[Step, frozenset[State]] = {
     Step.RENEW: frozenset({State.IN_FORCE}),
     Step.LET_LAPSE: frozenset({State.IN_FORCE}),
     Step.ESCALATE: frozenset({State.IN_FORCE}),
-    Step.RESUME: frozenset({State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING}),
+    Step.RESUME: frozenset(State) - TERMINAL - {State.VERIFYING, State.IN_FORCE},
 }
 _LEADS_TO: Mapping[Step, State] = {
     Step.ROLL_BACK: State.ROLLING_BACK,

@@ -107,11 +107,12 @@ class Vector:
         return Reading.of(float(self.values[row]))
 
     def dominant(self) -> str | None:
-        """Return the target with the greatest finite value; None where nothing is seen, ties by name."""
+        """Return the target with the greatest value above zero; None where nothing stands out, ties by name."""
         if self.quality is not Quality.VALUE:
             return None
-        finite = [(-float(v), t) for v, t in zip(self.values, self.targets, strict=True) if math.isfinite(v) and t]
-        return min(finite)[1] if finite else None
+        rows = zip(self.values, self.targets, strict=True)
+        greatest = min(((-float(v), t) for v, t in rows if math.isfinite(v) and v > 0 and t), default=None)
+        return greatest[1] if greatest else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
