@@ -2,4 +2,5 @@
 
 from mape_k.cli import main
 
-main()
+if __name__ == "__main__":
+    main()
