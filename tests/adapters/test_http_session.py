@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from fakes_peers import StandingClock
 from integration.answers import Answer
@@ -289,12 +291,23 @@ async def test_an_effect_refused_for_now_may_be_repeated(bench: Bench) -> None:
     assert bench.clock.slept == [1.1]
 
 
-async def test_every_effect_has_a_connection_of_its_own(bench: Bench) -> None:
-    async with raw_peer(http_answer({}, connection="keep-alive")) as peer:
-        for _ in range(3):
-            await bench.ask(peer.url, EFFECT)
+@pytest.mark.parametrize(("request_", "connections"), [(ASK, 1), (EFFECT, 3)])
+async def test_questions_share_a_connection_and_every_effect_has_its_own(
+    bench: Bench, request_: Request, connections: int
+) -> None:
+    seen: set[object] = set()
 
-    assert len(peer.requests) == 3, "the peer answers one request a connection"
+    async def answer(request: web.Request) -> web.Response:
+        seen.add(request.transport.get_extra_info("peername"))
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_route("*", "/{anything}", answer)
+    async with TestServer(app) as server:
+        for _ in range(3):
+            await bench.ask(str(server.make_url("/")), request_)
+
+    assert len(seen) == connections
 
 
 @pytest.mark.parametrize(
