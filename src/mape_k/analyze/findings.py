@@ -181,34 +181,39 @@ def _hold(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> 
         return Reason.TARGET_UNKNOWN
     if raised.alerts and all(alert.silenced_by for alert in raised.alerts):
         return Reason.SILENCED
-    if _is_residual(pack, symptom, raised.target, sighting):
+    if _is_residual(pack, symptom, raised, sighting):
         return Reason.RESIDUAL
     return _evidence_hold(symptom, raised.target, sighting)
 
 
-def _is_residual(pack: Pack, symptom: Symptom, target: str, sighting: Sighting) -> bool:
-    """Whether what fires may still be the past: its window reaches back before an action that helped this target."""
+def _is_residual(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> bool:
+    """Whether what fires may still be the past: its window reaches back before an action was first seen to help.
+
+    Another symptom of the same target is the past only when it began before that, too.
+    """
     now = sighting.snapshot.as_of
-    return any(
-        e.applied_at is not None and now < e.applied_at + timedelta(seconds=_reach(pack, symptom, e.remediation))
-        for e in sighting.ledger.executions
-        if e.pack == pack.name and _may_explain(e, symptom, target)
-    )
+    for execution in sighting.ledger.executions:
+        helped_at = _helped_at(execution)
+        if helped_at is None or (execution.pack, execution.target) != (pack.name, raised.target):
+            continue
+        is_same = execution.symptom == symptom.name
+        if (is_same or raised.since < helped_at) and now < helped_at + _reach(pack, symptom, execution.remediation):
+            return True
+    return False
 
 
-def _may_explain(execution: Execution, symptom: Symptom, target: str) -> bool:
-    """Whether an action may be why what fires is over: it helped this target, or whoever dominated until then."""
-    if execution.target == target:
-        return execution.verdict is Verdict.IMPROVED
-    was_dominant = symptom.target.dominant is not None and execution.symptom == symptom.name
-    return was_dominant and (execution.is_unsettled or execution.verdict is Verdict.IMPROVED)
+def _helped_at(execution: Execution) -> datetime | None:
+    """Return when an action was first seen to help; None when it did not."""
+    if execution.verdict is not Verdict.IMPROVED:
+        return None
+    return execution.observation.good_since or execution.applied_at
 
 
-def _reach(pack: Pack, symptom: Symptom, remediation: str) -> float:
+def _reach(pack: Pack, symptom: Symptom, remediation: str) -> timedelta:
     scrape = max((job.scrape_interval_seconds for job in pack.jobs.values()), default=0.0)
     done = pack.remediations.get(remediation)
     settle = done.settle_seconds if done else 0.0
-    return symptom.window_seconds + RESIDUAL_SLACK_SCRAPES * scrape + settle
+    return timedelta(seconds=symptom.window_seconds + RESIDUAL_SLACK_SCRAPES * scrape + settle)
 
 
 def _evidence_hold(symptom: Symptom, target: str, sighting: Sighting) -> Reason | None:

@@ -49,14 +49,9 @@ class Course:
     symptom: str
     injected_at: datetime | None = None
     detected_at: datetime | None = None
+    verified_at: datetime | None = None
     actions: list[Mapping[str, Any]] = field(default_factory=list)
     relapsed: bool = False
-
-    @property
-    def verified_at(self) -> datetime | None:
-        """When an action was first seen to have helped."""
-        helped = [a for a in self.actions if a["verdict"] == "improved"]
-        return _time(helped[0].get("judged_at") or helped[0]["updated_at"]) if helped else None
 
     @property
     def is_over(self) -> bool:
@@ -205,7 +200,6 @@ class Story:
         if seen and course.detected_at is None:
             course.detected_at = seen[0]
             self._told(f"{course.fault.name}: {course.fault.alert} detected after {course.seconds(seen[0]):.1f} s")
-        before = course.verified_at
         known = {a["execution_id"]: a for a in course.actions}
         course.actions = sorted(
             (a for a in actions if _is_for(a, course, about) and _time(a["admitted_at"]) >= begin),
@@ -213,9 +207,10 @@ class Story:
         )
         for action in course.actions:
             self._tell_of(course, action, known.get(action["execution_id"]))
-        healed_at = before or course.verified_at
-        later = [a for a in course.actions if healed_at and _time(a["admitted_at"]) > healed_at]
-        if later and not course.relapsed:
+        if course.verified_at is None:
+            course.verified_at = min((_time(a["updated_at"]) for a in course.actions if _helped(a)), default=None)
+        healed_at = course.verified_at
+        if not course.relapsed and any(healed_at and _time(a["admitted_at"]) > healed_at for a in course.actions):
             course.relapsed = True
             self._told(f"{course.fault.name}: came back after it had been healed")
 
@@ -280,6 +275,10 @@ def _is_about(incident: Mapping[str, Any], course: Course) -> bool:
 def _is_for(action: Mapping[str, Any], course: Course, about: Container[str]) -> bool:
     """Whether an action was taken for the fault's symptom, or for an incident that the symptom is part of."""
     return (action["pack"], action["symptom"]) == (course.pack, course.symptom) or action["incident_id"] in about
+
+
+def _helped(action: Mapping[str, Any]) -> bool:
+    return bool(action["verdict"] == "improved")
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
