@@ -14,7 +14,7 @@ from mape_k.recording import to_document
 from mape_k.telemetry import Metrics
 from sample_reports import NOON, a_catalogue, a_report, an_execution
 
-OPERATOR, INGEST = "operator-token", "ingest-token"
+OPERATOR, INGEST = "operator-token-of-the-tests", "ingest-token-of-the-tests"
 AS_OPERATOR = {"Authorization": f"Bearer {OPERATOR}"}
 AS_ALERTMANAGER = {"Authorization": f"Bearer {INGEST}"}
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from mape_k.errors import StoreError
+from mape_k.recording import to_document
 from mape_k.text import printable
 
 _log = structlog.get_logger(__name__)
@@ -57,15 +58,20 @@ class Problem(Exception):  # noqa: N818 (the RFC's own word)
         document = {"type": "about:blank", "title": self.status.phrase, "status": self.status.value}
         return web.Response(
             status=self.status,
-            body=msgspec.json.encode({**document, "detail": self.detail, **self.facts}),
+            body=encode({**document, "detail": self.detail, **self.facts}),
             content_type="application/problem+json",
             headers=self.headers,
         )
 
 
+def encode(document: object) -> bytes:
+    """Return a document as JSON, whatever text of foreign origin is in it."""
+    return msgspec.json.encode(to_document(document))
+
+
 def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     """Return a JSON-ready document as an answer."""
-    return web.Response(status=status, body=msgspec.json.encode(document), content_type="application/json")
+    return web.Response(status=status, body=encode(document), content_type="application/json")
 
 
 def problems(paths: tuple[str, ...]) -> Any:  # noqa: ANN401 (aiohttp's own type of a middleware)

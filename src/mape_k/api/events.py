@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
+from mape_k.api.answers import encode
 
 _Queue = asyncio.Queue[bytes | None]
 
@@ -32,7 +32,7 @@ class Events:
         if not self._queues:
             return
         lines = [f"id: {event_id}"] if event_id.isprintable() and event_id else []
-        lines += [f"event: {event}", f"data: {msgspec.json.encode(document).decode()}"]
+        lines += [f"event: {event}", f"data: {encode(document).decode()}"]
         self._put_all("\n".join([*lines, "", ""]).encode())
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from mape_k.api import ROUTES, make_app, serve
 from mape_k.errors import ConfigError
 from mape_k.model import Mode, Pause
 from mape_k.telemetry import Metrics
+from sample_reports import a_report
 
 
 async def test_alive_is_said_even_when_nothing_else_works(api, daemon):
@@ -51,6 +52,16 @@ async def test_status_is_told_before_the_first_cycle_and_without_knowledge(api, 
 
     assert (status["last_cycle"], status["incidents"], status["ready"]) == (None, [], False)
     assert status["not_ready"] == ["Knowledge cannot be read: the disk is full"]
+
+
+@pytest.mark.parametrize("hostile", ["\ud800", "\x00\x1b", "\u2028"])
+async def test_status_stays_json_whatever_a_target_is_called(api, daemon, hostile):
+    daemon.report, daemon.not_ready = a_report(target=hostile, failure=hostile), [hostile]
+
+    response = await api.get("/api/v1/status")
+
+    assert response.status == 200
+    assert (await response.json())["incidents"][0]["target"] in (hostile, "?")
 
 
 @pytest.mark.parametrize("kind", ["cycles", "incidents", "actions", "packs"])
