@@ -187,19 +187,27 @@ def _hold(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> 
 
 
 def _is_residual(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> bool:
-    """Whether what fires may still be the past: its window reaches back before an action was first seen to help.
-
-    Another symptom of the same target is the past only when it began before that, too.
-    """
+    """Whether what fires may still be the past: its window reaches back before an action was first seen to help."""
     now = sighting.snapshot.as_of
-    for execution in sighting.ledger.executions:
-        helped_at = _helped_at(execution)
-        if helped_at is None or (execution.pack, execution.target) != (pack.name, raised.target):
-            continue
-        is_same = execution.symptom == symptom.name
-        if (is_same or raised.since < helped_at) and now < helped_at + _reach(pack, symptom, execution.remediation):
-            return True
-    return False
+    return any(
+        now < over_since + _reach(pack, symptom, execution.remediation)
+        for execution in sighting.ledger.executions
+        if execution.pack == pack.name and (over_since := _over_since(execution, symptom, raised)) is not None
+    )
+
+
+def _over_since(execution: Execution, symptom: Symptom, raised: _Raised) -> datetime | None:
+    """Return from when on an action may have ended what fires; None when it has nothing to do with it.
+
+    Another symptom of the same target is the past only when it began before that, too. Where the dominant target is
+    meant, the next in line is not to blame for what the one just treated did.
+    """
+    is_same, helped_at = execution.symptom == symptom.name, _helped_at(execution)
+    if execution.target == raised.target:
+        return helped_at if helped_at and (is_same or raised.since < helped_at) else None
+    if is_same and symptom.target.dominant is not None:
+        return execution.applied_at if execution.is_unsettled else helped_at
+    return None
 
 
 def _helped_at(execution: Execution) -> datetime | None:
