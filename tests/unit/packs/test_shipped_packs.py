@@ -120,6 +120,15 @@ def test_a_query_selects_metrics_that_exist_by_labels_that_they_have(query: str)
         assert set(re.findall(r"(\w+)(?:=~|!=|!~|=)", matchers)) - {"job"} <= known, metric
 
 
+@of_alerts
+def test_a_runbook_names_metrics_that_exist(alert: Rule) -> None:
+    text = (alert.pack / "runbooks" / f"{alert.name}.md").read_text(encoding="utf-8")
+    recorded = {recording.name for recording in RECORDINGS}
+    assert set(re.findall(r"\b(?:charter|mape_k):[\w:]+", text)) <= recorded
+    for metric in re.findall(r"\b(?:westworld_charter|mape_k)_\w+", text.replace("mape_k_…", "")):
+        assert _labels_of(metric) is not None
+
+
 def _labels_of(metric: str) -> set[str]:
     """Return the labels of a metric of either job; a histogram's parts are known by its name."""
     daemon = {entry.full_name: {*entry.labels, "le"} for entry in TABLE}
