@@ -16,6 +16,9 @@ from mape_k.text import printable
 
 _log = structlog.get_logger(__name__)
 
+MAX_PATH = 100
+"""Characters of an unknown path that are compared with the known ones."""
+
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -87,8 +90,10 @@ def problems(paths: tuple[str, ...]) -> Any:  # noqa: ANN401 (aiohttp's own type
             return await handler(request)
         except Problem as problem:
             return problem.response()
-        except web.HTTPException as refusal:
-            return _from_aiohttp(request, refusal, paths).response()
+        except web.HTTPNotFound:
+            return _no_such_path(request, paths).response()
+        except web.HTTPMethodNotAllowed as refusal:
+            return _no_such_method(request, refusal).response()
         except StoreError as error:
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Knowledge cannot be reached: {error}").response()
         except Exception:  # noqa: BLE001 (the last resort: the caller gets a problem, the log the rest)
@@ -98,16 +103,13 @@ def problems(paths: tuple[str, ...]) -> Any:  # noqa: ANN401 (aiohttp's own type
     return answer_problems
 
 
-def _from_aiohttp(request: web.Request, refusal: web.HTTPException, paths: tuple[str, ...]) -> Problem:
-    match refusal:
-        case web.HTTPNotFound():
-            near = difflib.get_close_matches(request.path, paths, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else "GET /api/v1/openapi.json lists what is there."
-            return Problem(HTTPStatus.NOT_FOUND, f"Nothing is at {printable(request.path)}. {hint}")
-        case web.HTTPMethodNotAllowed():
-            allowed = ", ".join(sorted(refusal.allowed_methods))
-            detail = f"{printable(request.path)} takes {allowed}, not {printable(request.method)}."
-            return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
-        case web.HTTPRequestEntityTooLarge():
-            return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is too large: {refusal.text}")
-    return Problem(HTTPStatus(refusal.status), refusal.text or refusal.reason)
+def _no_such_path(request: web.Request, paths: tuple[str, ...]) -> Problem:
+    near = difflib.get_close_matches(request.path[:MAX_PATH], paths, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else "GET /api/v1/openapi.json lists what is there."
+    return Problem(HTTPStatus.NOT_FOUND, f"Nothing is at {printable(request.path)}. {hint}")
+
+
+def _no_such_method(request: web.Request, refusal: web.HTTPMethodNotAllowed) -> Problem:
+    allowed = ", ".join(sorted(refusal.allowed_methods))
+    detail = f"{printable(request.path)} takes {allowed}, not {printable(request.method)}."
+    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})

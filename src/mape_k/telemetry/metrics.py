@@ -37,7 +37,7 @@ OTHER = "other"
 NONE = "none"
 MAX_CHILDREN = 2000
 """Label combinations kept per metric; later ones are counted under ``other``."""
-MAX_KNOWN = 10_000
+MAX_KNOWN = 1000
 """Executions remembered to tell a move from its repetition; those settled longest are forgotten first."""
 
 _CLASSES: Mapping[Kind, Any] = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}

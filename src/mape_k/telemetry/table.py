@@ -20,7 +20,6 @@ GUARDS = (
     Reason.TARGET_UNKNOWN,
     Reason.TARGET_FROZEN,
     Reason.ALREADY_TRIED,
-    Reason.ALREADY_IN_FORCE,
     Reason.EXPIRED,
     Reason.FENCED,
     Reason.STORE_DOWN,

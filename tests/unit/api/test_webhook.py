@@ -91,6 +91,13 @@ async def test_ten_thousand_alerts_in_one_webhook_are_taken(api):
     assert await response.json() == {"accepted": 10_000}
 
 
+async def test_a_webhook_that_alertmanager_cut_wakes_the_loop_all_the_same(api, daemon):
+    response = await api.post("/api/v1/alerts", data=payload(truncatedAlerts=7), headers=HEADERS)
+
+    assert response.status == 202
+    assert daemon.woken == [WokenBy.WEBHOOK]
+
+
 async def test_a_body_that_is_too_large_is_refused_by_its_header(narrow, daemon):
     response = await narrow.post("/api/v1/alerts", data=b" " * 2001, headers=HEADERS)
 

@@ -18,7 +18,7 @@ from mape_k.model import (
     Verdict,
 )
 from mape_k.telemetry import TABLE, Kind, Metrics
-from mape_k.telemetry.metrics import MAX_CHILDREN
+from mape_k.telemetry.metrics import MAX_CHILDREN, MAX_KNOWN
 from sample_reports import NOON, a_catalogue, a_report, an_execution
 
 PROMISED = """
@@ -96,6 +96,41 @@ def test_a_completed_cycle_tells_what_it_saw(metrics):
     assert value(metrics, "snapshot_age_seconds") == 12
     assert value(metrics, "source_up", source="prometheus") == 1
     assert value(metrics, "source_up", source="charter") == 0
+
+
+def test_a_closed_cycle_counts_its_phases_against_their_budgets(metrics):
+    metrics.cycle_closed(a_report())
+
+    assert value(metrics, "phase_overruns_total", phase="monitor") == 1
+    assert value(metrics, "phase_overruns_total", phase="execute") == 0
+    assert value(metrics, "phase_duration_seconds_sum", phase="execute") == 0.4
+
+
+def test_a_closed_cycle_takes_over_what_its_ledger_says(metrics):
+    metrics.cycle_closed(a_report(ledger=a_ledger(mode=Mode.ENFORCE, executions=(an_execution(),))))
+
+    assert value(metrics, "mode", mode="enforce") == 1
+    assert value(metrics, "actions_in_flight") == 1
+
+
+def test_a_ledger_older_than_a_move_does_not_undo_it(metrics):
+    metrics.action_moved(an_execution(State.VERIFYING))
+    metrics.action_moved(an_execution(State.SUCCEEDED, verdict=Verdict.IMPROVED))
+
+    metrics.ledger_opened(a_ledger(executions=(an_execution(State.VERIFYING),)))
+    metrics.action_moved(an_execution(State.SUCCEEDED, verdict=Verdict.IMPROVED))
+
+    assert value(metrics, "actions_total", **ACTIONS, verdict="improved") == 1
+    assert value(metrics, "actions_in_flight") == 0
+
+
+def test_settled_executions_are_forgotten_before_those_under_way(metrics):
+    metrics.action_moved(an_execution(State.VERIFYING, execution_id="under-way"))
+    for number in range(MAX_KNOWN + 5):
+        metrics.action_moved(an_execution(State.SUCCEEDED, execution_id=f"x-{number}", verdict=Verdict.IMPROVED))
+
+    assert len(metrics._known) == MAX_KNOWN
+    assert value(metrics, "actions_in_flight") == 1
 
 
 def test_a_failed_cycle_does_not_move_the_last_cycles_time(metrics):
