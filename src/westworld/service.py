@@ -119,7 +119,8 @@ class Charter:
     async def close(self) -> None:
         """Save the world and let go of the store."""
         await asyncio.gather(*self._unsaved)
-        await self._store.write(lambda c: keep.save_fact(c, "world", json.dumps(self.world.state())))
+        state = json.dumps(self.world.state())
+        await self._or_tell(self._store.write(lambda c: keep.save_fact(c, "world", state)))
         self._store.close()
 
     async def report(self, reported: Sequence[ReportedViolation]) -> tuple[int, int]:
@@ -370,6 +371,7 @@ class Charter:
             self.store_problem = ""
         except (OSError, Refusal, keep.DatabaseError) as error:
             self.store_problem = str(error)
+            self._saved = ""
             _LOG.exception("the store does not take what happened")
 
 

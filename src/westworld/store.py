@@ -4,8 +4,9 @@ import asyncio
 import fcntl
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,15 +98,16 @@ class Store:
     """
 
     def __init__(self, path: Path, journal: Path | None = None) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = path.with_name(path.name + ".lock").open("w")
-            _lock(self._lock.fileno(), path)
-            self._reading = connect(path)
-            self._reading.executescript(_SCHEMA)
-            self._journal = JournalFile(journal) if journal else None
-        except (OSError, sqlite3.Error, ValueError) as error:
-            raise InvalidFile([f"{path}: cannot be used ({error}); give another --state or --journal"]) from error
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(_locked(path))
+                self._reading = held.enter_context(closing(connect(path)))
+                self._reading.executescript(_SCHEMA)
+                self._journal = held.enter_context(closing(JournalFile(journal))) if journal else None
+            except (OSError, sqlite3.Error, ValueError) as error:
+                raise InvalidFile([f"{path}: cannot be used ({error}); give another --state or --journal"]) from error
+            self._held = held.pop_all()
         self._writer = Writer(path, self._journal.catch_up if self._journal else _nothing_more)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charter-reader")
 
@@ -122,10 +124,7 @@ class Store:
         """Write what waits, and let go of the file."""
         self._writer.close()
         self._reader.shutdown()
-        self._reading.close()
-        if self._journal:
-            self._journal.close()
-        self._lock.close()
+        self._held.close()
 
     async def remembered(self) -> Remembered:
         """Return what an earlier run left."""
@@ -245,13 +244,16 @@ def prune(connection: sqlite3.Connection, now: float) -> None:
     )
 
 
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InvalidFile(
-            [f"{path}: another Charter service uses it; stop that one or give another --state"]
-        ) from error
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidFile(
+                [f"{path}: another Charter service uses it; stop that one or give another --state"]
+            ) from error
+        yield
 
 
 def _nothing_more(_connection: sqlite3.Connection) -> None:
