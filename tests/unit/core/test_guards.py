@@ -64,10 +64,9 @@ def test_a_frozen_target_is_left_alone_whatever_froze_it():
 
 
 @pytest.mark.parametrize("state", sorted(OPEN_BUT_HELPFUL))
-def test_what_is_in_force_already_is_not_done_again(state):
+def test_a_policy_in_force_does_not_stand_in_the_way_of_putting_it_in_force_again(state):
     ledger = a_ledger(done(state, verdict=Verdict.IMPROVED))
-    assert refusal(a_proposal(), ledger) is Reason.ALREADY_IN_FORCE
-    assert refusal(a_proposal(LIMIT), ledger) is None
+    assert refusal(a_proposal(), ledger) is None
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNCHANGED, Verdict.WORSE, Verdict.UNKNOWN])
