@@ -76,13 +76,6 @@ def _in_flight(proposal: Proposal, ledger: Ledger) -> bool:
     return any(e.is_unsettled for e in _on_target(proposal, ledger))
 
 
-def _already_in_force(proposal: Proposal, ledger: Ledger) -> bool:
-    return any(
-        e.remediation == proposal.remediation.name and e.state in (State.IN_FORCE, State.RENEWING)
-        for e in _on_target(proposal, ledger)
-    )
-
-
 def _already_tried(proposal: Proposal, ledger: Ledger) -> bool:
     return any(
         e.remediation == proposal.remediation.name
@@ -119,7 +112,6 @@ GUARDS: Mapping[Reason, Callable[[Proposal, Ledger], bool]] = {
     Reason.IN_FLIGHT: _in_flight,
     Reason.INHIBITED: _inhibited,
     Reason.ALREADY_TRIED: _already_tried,
-    Reason.ALREADY_IN_FORCE: _already_in_force,
     Reason.COOLDOWN: _cooling_down,
     Reason.ATTEMPT_BUDGET: _attempts_used_up,
 }

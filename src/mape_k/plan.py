@@ -40,7 +40,7 @@ _SET_ASIDE = frozenset({Reason.SILENCED, Reason.TARGET_UNKNOWN})
 _HALF_DONE = frozenset({State.ADMITTED, State.APPLYING, State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
 """States in which a crash, a failing store or an unreachable Charter may have left an execution."""
 
-_USED_UP = frozenset({Reason.ALREADY_TRIED, Reason.ALREADY_IN_FORCE, Reason.ATTEMPT_BUDGET})
+_USED_UP = frozenset({Reason.ALREADY_TRIED, Reason.ATTEMPT_BUDGET})
 
 
 def make_plan(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) -> Plan:
@@ -256,9 +256,25 @@ def _follow_ups(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) ->
         if execution.state in _HALF_DONE:
             reason = execution.reason or Reason.NO_ANSWER
             yield FollowUp(execution_id=execution.execution_id, step=Step.RESUME, reason=reason)
+    superseded = {e.execution_id: e for e in ledger.open_executions if _is_superseded(e, ledger)}
+    for execution_id, execution in superseded.items():
+        verdict = execution.verdict
+        yield FollowUp(execution_id=execution_id, step=Step.LET_LAPSE, reason=Reason.SUPERSEDED, verdict=verdict)
     executions = {e.execution_id: e for e in ledger.executions}
     for ending in assessment.expiring:
-        yield _at_expiry(ending, executions[ending.execution_id], catalogue, assessment)
+        if ending.execution_id not in superseded:
+            yield _at_expiry(ending, executions[ending.execution_id], catalogue, assessment)
+
+
+def _is_superseded(execution: Execution, ledger: Ledger) -> bool:
+    """Whether the same was done again to the same target: the policy is now that of the newer execution."""
+    if execution.state is not State.IN_FORCE or execution.applied_at is None:
+        return False
+    what = (execution.pack, execution.remediation, execution.target)
+    return any(
+        (e.pack, e.remediation, e.target) == what and e.applied_at is not None and e.applied_at > execution.applied_at
+        for e in ledger.executions
+    )
 
 
 def _at_expiry(ending: Expiring, execution: Execution, catalogue: Catalogue, assessment: Assessment) -> FollowUp:

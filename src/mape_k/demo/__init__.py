@@ -22,7 +22,8 @@ from mape_k.demo.stack import Component, Stack, find_tool, free_port, python_mod
 from mape_k.demo.story import Addresses, Course, Outcome, Story, reconcile
 from mape_k.demo.world import default_world, read_faults
 from mape_k.errors import ConfigError, TransientError
-from mape_k.model import Catalogue
+from mape_k.knowledge import open_knowledge
+from mape_k.model import Catalogue, CycleReport, FollowUp, Mode, Reason, Step, WokenBy
 from mape_k.packbuild import Built, build, prometheus_flags
 from mape_k.packbuild import Stack as Addressed
 from mape_k.ports import Clock
@@ -34,6 +35,9 @@ PACKS = ("charter", "mape-k")
 
 RELAPSE_WATCH_SECONDS = 90.0
 """How long after the last healing alerts may take to fade: the longest window of a rule, and some room."""
+
+COOLDOWN_SECONDS = 1800.0 / TIME_SCALE
+"""The packs' longest cooldown, in the demo's time."""
 
 EXIT_HEALED, EXIT_NOT_HEALED, EXIT_UNREACHABLE = 0, 1, 3
 
@@ -170,7 +174,7 @@ class _Demo:
         return EXIT_HEALED if result["healed"] == result["total"] else EXIT_NOT_HEALED
 
     async def _play(self, stack: Stack, story: Story, screen: Screen, at: Addresses) -> None:
-        await self._let_old_policies_end(screen)
+        await self._go_on_from_earlier(screen)
         await stack.start(lambda name: screen.told(f"{name}: up"))
         screen.told(f"status page: {at.daemon}/")
         killing: set[asyncio.Task[None]] = set()
@@ -185,17 +189,21 @@ class _Demo:
         for task in killing:
             task.cancel()
 
-    async def _let_old_policies_end(self, screen: Screen) -> None:
-        """Wait for the lifetimes of an earlier demo's policies: its Charter is gone, its Knowledge is not."""
+    async def _go_on_from_earlier(self, screen: Screen) -> None:
+        """Tell a kept Knowledge that the earlier demo's policies ended with its Charter, and let cooldowns pass."""
         if not self.knowledge.exists():
             return
-        age = self.clock.now().timestamp() - self.knowledge.stat().st_mtime
-        left = 3600.0 / TIME_SCALE - age
-        if left > 0:
-            screen.told(
-                f"going on from the Knowledge in {self.knowledge.parent}; waiting {left:.0f} s for its policies"
-            )
-            await self.clock.sleep(left)
+        url = f"sqlite:///{self.knowledge}"
+        knowledge = await open_knowledge(url, clock=self.clock, mode=Mode.ENFORCE)
+        try:
+            report = CycleReport(cycle_id="demo", as_of=self.clock.now(), woken_by=WokenBy.OPERATOR)
+            for execution in (await knowledge.journal.open_cycle(report)).open_executions:
+                ended = FollowUp(execution_id=execution.execution_id, step=Step.LET_LAPSE, reason=Reason.LAPSED_UNSEEN)
+                await knowledge.journal.follow_up(ended, now=self.clock.now())
+        finally:
+            await knowledge.close()
+        screen.told(f"going on from the Knowledge in {self.knowledge.parent} once its cooldowns are over")
+        await self.clock.sleep(COOLDOWN_SECONDS)
 
     def _kill_in(self, wave: int, stack: Stack, screen: Screen, killing: set[asyncio.Task[None]]) -> None:
         """Kill the chosen component a moment after the first wave was injected."""

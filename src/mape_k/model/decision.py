@@ -200,7 +200,7 @@ class FollowUp:
     """The next step of an execution that is already open.
 
     CONFIRM: it helped. ROLL_BACK: it did not. RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end.
-    RESUME: a crash or an unreachable peer left it half done, take it up again. ``verdict`` and ``observation`` go into Knowledge with it.
+    RESUME: a crash or an unreachable peer left it half done, take it up again. ``verdict`` goes into Knowledge with it.
     """
 
     execution_id: str
@@ -223,5 +223,5 @@ class Plan:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """Everything new to be done now, in the order of the decisions; what was only decided in shadow is not in it."""
+        """Everything new to be done now, in the order of the decisions; what is only decided in shadow is not in it."""
         return tuple(d.action for d in self.decisions if d.action and d.reason is Reason.BEST_CANDIDATE)

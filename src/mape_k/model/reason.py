@@ -24,6 +24,7 @@ class Reason(StrEnum):
     STILL_NEEDED = "still_needed", "The cause is still there, so the policy is renewed before it ends."
     PERSON_DECIDES = "person_decides", "The pack leaves it to a person what becomes of the policy."
     NO_LONGER_NEEDED = "no_longer_needed", "The cause is gone, so the policy is let lapse."
+    SUPERSEDED = "superseded", "A newer action of the same kind on the same target took its place."
     LAPSED_UNSEEN = "lapsed_unseen", "The policy ended while nobody looked."
     NEED_UNKNOWN = "need_unknown", "Whether the cause is still there cannot be seen, so what helped is kept."
     # judged
@@ -50,7 +51,6 @@ class Reason(StrEnum):
     TARGET_UNKNOWN = "target_unknown", "Which target is meant cannot be seen."
     TARGET_FROZEN = "target_frozen", "A roll-back on this target failed; a person must look."
     ALREADY_TRIED = "already_tried", "It was tried in this incident and did not help."
-    ALREADY_IN_FORCE = "already_in_force", "Its policy is in force, and yet the symptom is back."
     EXPIRED = "expired", "The plan is older than its deadline."
     FENCED = "fenced", "Another daemon is in charge."
     STORE_DOWN = "store_down", "No intent can be written, so nothing is sent."
