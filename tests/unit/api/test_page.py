@@ -144,6 +144,16 @@ async def test_before_the_first_cycle_the_incidents_of_knowledge_are_shown(api, 
     assert "not decided yet" in page.text
 
 
+async def test_no_incidents_are_only_claimed_when_everything_is_seen(api, daemon):
+    daemon.report = a_calm_report()
+    sure = await seen(api)
+    daemon.report = a_calm_report(snapshot=a_snapshot())
+    unsure = await seen(api)
+
+    assert "Open incidents 0 None." in sure.text
+    assert "Open incidents 0 None is known, and not everything is seen." in unsure.text
+
+
 async def test_many_incidents_are_counted_not_all_drawn(api, daemon):
     incident = a_report().assessment.incidents[0]
     daemon.report = a_report(assessment=Assessment(as_of=NOON, incidents=(incident,) * 45))
