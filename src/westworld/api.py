@@ -1,6 +1,7 @@
 """The HTTP shell: reads requests, asks the Charter, answers. Errors are ``application/problem+json``."""
 
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -78,6 +79,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _problem(Refusal(error.status, error.reason, headers=allow))
+    except sqlite3.Error as error:
+        return _problem(Refusal(503, f"the store fails: {error}", headers={"Retry-After": "5"}))
 
 
 def _problem(refusal: Refusal) -> web.Response:

@@ -30,9 +30,11 @@ def from_wire(text: str) -> float:
     """Return Unix seconds.
 
     Raises:
-        ValueError: not RFC 3339, or without a time zone.
+        ValueError: not RFC 3339, without a time zone, or before 1970.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: write it in UTC, such as 2026-01-31T12:00:00Z")
+    if moment.timestamp() < 0.0:
+        raise ValueError(f"{text!r} is before 1970")
     return moment.timestamp()
