@@ -45,3 +45,11 @@ def test_an_alert_reaches_whom_it_concerns(real_tool: Finder, case: dict[str, di
 def test_every_receiver_is_reached_by_some_alert() -> None:
     named = {receiver["name"] for receiver in document(ALERTMANAGER)["receivers"]}
     assert named == {receiver for case in ROUTES for receiver in case["receivers"]}
+
+
+@pytest.mark.parametrize("template", ["charter.title", "charter.text"])
+def test_the_notification_templates_can_be_rendered(real_tool: Finder, template: str) -> None:
+    glob = CONFIG / "alertmanager" / "templates" / "*.tmpl"
+    text = f'{{{{ template "{template}" . }}}}'
+    said = run(real_tool("amtool"), "template", "render", f"--template.glob={glob}", f"--template.text={text}")
+    assert said.strip()
