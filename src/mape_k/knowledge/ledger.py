@@ -13,7 +13,7 @@ from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Pause,
 WINDOW = timedelta(hours=24)
 """How long closed executions stay in the ledger; the longest budget window that guards can look back over."""
 
-_MOST_CLOSED = 2000
+_MOST_CLOSED = 1000  # the newest, so that short windows stay exact whatever happened in a day
 T = TypeVar("T", Execution, OpenIncident)
 _EXECUTION = [executions.c[field.name] for field in fields(Execution)]
 _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]

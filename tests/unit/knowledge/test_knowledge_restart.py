@@ -13,7 +13,7 @@ from knowledge_cases import NOON, SteppingClock, a_cycle, admitted, an_action, b
 from mape_k.errors import FencedError, StoreError
 from mape_k.knowledge import Knowledge, SqlJournal
 from mape_k.knowledge.cycles import INTERRUPTED, Retention
-from mape_k.model import FollowUp, Mode, Reason, State, Step, Verdict
+from mape_k.model import Assessment, FollowUp, Judgement, Mode, Observation, Reason, State, Step, Verdict
 
 CHILD = """if True:
     import asyncio, sys
@@ -48,7 +48,7 @@ FULL = """if True:
             resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, unlimited[1]))
             acknowledged = 0
             try:
-                while True:
+                while acknowledged < 1000:
                     await admitted(knowledge.journal, f"x-{acknowledged}")
                     acknowledged += 1
             except StoreError as error:
@@ -171,7 +171,10 @@ async def test_a_daemon_that_was_replaced_can_neither_admit_nor_move(tmp_path):
         with pytest.raises(FencedError) as fenced:
             await replaced.follow_up(roll_back, now=NOON)
         assert fenced.value.current_epoch == 2
-        assert (await after.journal.execution("x-1")).state is State.VERIFYING
+        late = Judgement(execution_id="x-1", observation=Observation(good=9), reason=Reason.UNDER_VERIFICATION)
+        await replaced.close_cycle(a_cycle(assessment=Assessment(as_of=NOON, judgements=(late,))))
+        untouched = await after.journal.execution("x-1")
+        assert (untouched.state, untouched.observation) == (State.VERIFYING, Observation())
 
 
 async def test_a_start_that_fails_does_not_keep_the_file(tmp_path):
