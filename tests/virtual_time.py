@@ -17,8 +17,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._seconds
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._seconds = max(self._seconds, self._scheduled[0].when())
+        due = [timer.when() for timer in self._scheduled if not timer.cancelled()]
+        if due and not self._ready:
+            self._seconds = max(self._seconds, min(due))
         super()._run_once()
 
 
