@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -10,10 +10,8 @@ from mape_k import __version__
 from mape_k.api.access import Access
 from mape_k.api.answers import json_response
 from mape_k.api.headline import Tone
+from mape_k.api.route import Route
 from mape_k.model import CycleResult, Mode, Quality, Reason, Severity
-
-if TYPE_CHECKING:
-    from mape_k.api.routes import Route
 
 Schema = Mapping[str, Any]
 
@@ -136,12 +134,12 @@ _SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {
 }
 
 
-def response(routes: Sequence["Route"]) -> web.Response:
+def response(routes: Sequence[Route]) -> web.Response:
     """Answer with the document."""
     return json_response(document(routes))
 
 
-def document(routes: Sequence["Route"]) -> dict[str, Any]:
+def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document for ``routes``."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -155,7 +153,7 @@ def document(routes: Sequence["Route"]) -> dict[str, Any]:
     }
 
 
-def _operation(route: "Route") -> dict[str, Any]:
+def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": route.handler.__name__,
@@ -179,7 +177,7 @@ def _content(answer: str) -> dict[str, Any]:
     return {answer: {"schema": _TEXT}} if "/" in answer else {"application/json": {"schema": _ref(answer)}}
 
 
-def _parameters(route: "Route") -> list[dict[str, Any]]:
+def _parameters(route: Route) -> list[dict[str, Any]]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in re.findall(r"{(\w+)}", route.path)
     ]

@@ -1,7 +1,6 @@
 """Every route in one table: what it takes, who may ask, what it answers. The OpenAPI document is drawn from it."""
 
 import errno
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
@@ -10,34 +9,9 @@ from aiohttp.typedefs import Handler
 from mape_k.api import handlers, openapi, webhook
 from mape_k.api.access import Access, check_access
 from mape_k.api.answers import add_security_headers, problems
+from mape_k.api.route import Route
 from mape_k.api.services import SERVICES, Services
 from mape_k.errors import ConfigError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One route.
-
-    Args:
-        body: name of the schema that the request's body has; empty: none is taken.
-        answer: name of the schema of the answer; a media type where it is no JSON.
-        status: of the answer.
-        query: names of the parameters in the query.
-    """
-
-    method: str
-    path: str
-    access: Access
-    handler: Handler
-    answer: str
-    body: str = ""
-    status: HTTPStatus = HTTPStatus.OK
-    query: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """The first line of the handler's description."""
-        return (self.handler.__doc__ or "").splitlines()[0]
 
 
 def _get(
