@@ -340,12 +340,16 @@ async def test_a_webhook_during_a_cycle_is_not_lost():
     assert daemon.starts == [0, 2.0]
 
 
-async def test_what_wakes_the_loop_never_changes_what_it_decides():
-    daemon = Daemon()
-    daemon.alerts.answer = ()
-    await daemon.run(29, (10, lambda: daemon.loop.wake(WokenBy.WEBHOOK)))
-    assert daemon.reports[1].assessment.incidents == ()
-    assert daemon.effector.sent == []
+async def test_a_webhook_only_wakes_and_what_is_true_is_looked_up():
+    daemon = Daemon(mode=Mode.SHADOW)
+
+    def resolved_and_told_to_fire() -> None:
+        daemon.alerts.answer = ()
+        daemon.loop.wake(WokenBy.WEBHOOK)
+
+    await daemon.run(29, (10, resolved_and_told_to_fire))
+    assert [len(report.assessment.incidents) for report in daemon.reports] == [1, 0]
+    assert daemon.reports[1].snapshot.as_of == at(10)
 
 
 async def test_the_loop_wakes_itself_when_an_action_can_be_judged():
