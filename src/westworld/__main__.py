@@ -75,7 +75,7 @@ async def _serve(options: argparse.Namespace) -> None:
         options=Options(time_scale=options.time_scale, minimal=options.minimal),
     )
     app = make_app(charter, store, minimal=options.minimal, faults=options.enable_faults)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         async with asyncio.TaskGroup() as group:

@@ -255,7 +255,8 @@ class Charter:
 
     def _befall(self, name: str, at: float, parameters: Mapping[str, float]) -> None:
         self._faults[name] = (at, parameters)
-        self.world.add(influence(name, self._file.faults[name], began_at=at, parameters=parameters))
+        effect = self._file.faults[name]
+        self.world.add(influence(name, effect, began_at=at, parameters=self._in_world_time(parameters)))
 
     def _enforce(self, policy: Policy) -> None:
         if policy.status != "active":
@@ -264,14 +265,18 @@ class Charter:
             self.world.add(self._influence(policy))
 
     def _influence(self, policy: Policy) -> Influence:
-        scale = self._options.time_scale
         return influence(
             policy.policy_id,
             self._file.policies[policy.kind],
             began_at=policy.applied_at,
             target=policy.target,
-            parameters={n: v / scale if n.endswith("_seconds") else v for n, v in policy.parameters.items()},
+            parameters=self._in_world_time(policy.parameters),
         )
+
+    def _in_world_time(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """Return the numbers of a request with its durations, which are true ones, divided like the world's."""
+        scale = self._options.time_scale
+        return {name: number / scale if name.endswith("_seconds") else number for name, number in parameters.items()}
 
     async def _command(
         self, decide: Callable[[], Coroutine[Any, Any, Decision]], fingerprint: str, sender: Sender, *, created: int
@@ -326,7 +331,7 @@ class Charter:
         completed = [policy for name in happened.acted if (policy := self._register.complete(name)) is not None]
         state = self._state_to_save(now, must=bool(happened.acted))
         if happened.violations or happened.notified or completed or state:
-            self._in_background(self._store.write(lambda c: _write_happenings(c, happened, completed, state)))
+            self._in_background(self._write(happened, completed, state))
         self._put_in_effect(completed)
         if now - self._pruned_at > _PRUNE_EVERY_SECONDS:
             self._pruned_at = now
@@ -341,6 +346,11 @@ class Charter:
             return None
         self._saved = state
         return state
+
+    async def _write(self, happened: Happenings, completed: Sequence[Policy], state: str | None) -> None:
+        await self._store.write(lambda c: _write_happenings(c, happened, completed, state))
+        if state is not None:
+            self.store_problem = ""
 
     async def _lapse_in_turn(self) -> None:
         try:
@@ -368,7 +378,6 @@ class Charter:
     async def _or_tell(self, saving: Coroutine[Any, Any, None]) -> None:
         try:
             await saving
-            self.store_problem = ""
         except (OSError, Refusal, keep.DatabaseError) as error:
             self.store_problem = str(error)
             self._saved = ""

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from westworld import strict_yaml
 from westworld.acts import Act, Name, Strict
-from westworld.kinds import FORWARD_KINDS
+from westworld.kinds import FORWARD_KINDS, KINDS
 from westworld.problems import InvalidFile, explain
 from westworld.quantities import OPERATIONS, Change, Operation, as_part, matches
 from westworld.vocabulary import FORBIDDEN_METRICS, REVOCATION_REASONS, VIOLATION_TYPES
@@ -152,6 +152,12 @@ class Effect(Strict):
     changes: tuple[ChangeSpec, ...] = Field(default=(), strict=False)
     acts: tuple[Act, ...] = Field(default=(), strict=False)
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The numbers that a request may replace, with their defaults."""
+        amounts = (change.amount for change in self.changes)
+        return {amount.parameter: amount.default for amount in amounts if isinstance(amount, FromParameter)}
+
 
 class Fault(Effect):
     """Something that can go wrong; the program itself never looks at its name.
@@ -166,12 +172,6 @@ class Fault(Effect):
     raises: str
     consequences: tuple[str, ...] = Field(default=(), strict=False)
     wave: int = Field(ge=1, le=20)
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """The numbers that an injection may replace, with their defaults."""
-        amounts = (change.amount for change in self.changes)
-        return {amount.parameter: amount.default for amount in amounts if isinstance(amount, FromParameter)}
 
 
 class WorldFile(Strict):
@@ -197,6 +197,17 @@ class WorldFile(Strict):
             pattern = change.quantity.replace("$target", "*")
             if not any(matches(pattern, name) for name in known):
                 raise ValueError(f"{where}: no quantity is named {change.quantity!r}; the names are {_shape(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _policies_take_their_parameters(self) -> Self:
+        for kind, effect in self.policies.items():
+            taken = KINDS[kind].parameters
+            for name in effect.parameters:
+                if name not in taken:
+                    raise ValueError(
+                        f"policies.{kind}: takes no parameter {name!r}; it takes {', '.join(taken) or 'none'}"
+                    )
         return self
 
     def _all_changes(self) -> Iterator[tuple[str, ChangeSpec]]:

@@ -30,6 +30,7 @@ def problems_of(text):
             "changes: [{quantity: bulk_jobs.running}]",
             "exactly one of",
         ),
+        ("parameter: servers,", "parameter: severs,", "policies.add_validation_capacity: takes no parameter 'severs'"),
         ("workers: 4", "workers: four", "revocations.workers"),
         ("workers: 4", "workers: 0", "revocations.workers"),
         ("{exploitation: 0.01}", "{exploitation: -1}", "sources.node-1.violations.exploitation"),
