@@ -239,7 +239,7 @@ class Executor:
     async def _roll_back(self, execution: Execution, remediation: Remediation | None) -> Execution:
         """Undo what did not help; what cannot be undone freezes its target until a person looked."""
         if remediation is not None and remediation.leaves_nothing:
-            return await self._move(execution, State.ROLLED_BACK, verdict=execution.verdict)
+            return await self._move(execution, State.ROLLED_BACK, expires_at=None)
         if remediation is None or remediation.is_irreversible:
             return await self._move(execution, State.FROZEN, reason=Reason.ROLL_BACK_FAILED)
         try:
@@ -257,7 +257,7 @@ class Executor:
             return execution if self._effector.is_idempotent else await self._freeze(execution, error)
         except MapeKError as error:
             return await self._freeze(execution, error)
-        return await self._move(execution, State.ROLLED_BACK)
+        return await self._move(execution, State.ROLLED_BACK, expires_at=None)
 
     async def _freeze(self, execution: Execution, error: MapeKError) -> Execution:
         self.is_fenced = self.is_fenced or isinstance(error, FencedError)
