@@ -197,15 +197,15 @@ async def _journal(request: web.Request) -> web.Response:
 
 
 async def _list_faults(request: web.Request) -> web.Response:
-    return web.json_response({"faults": request.app[CHARTER].faults()})
+    return web.json_response({"faults": request.app[CHARTER].faults.all()})
 
 
 async def _inject(request: web.Request) -> web.Response:
-    return web.json_response(await request.app[CHARTER].inject(read_fault(await _body(request))), status=201)
+    return web.json_response(await request.app[CHARTER].faults.inject(read_fault(await _body(request))), status=201)
 
 
 async def _take_back(request: web.Request) -> web.Response:
-    await request.app[CHARTER].take_back(request.match_info["name"])
+    await request.app[CHARTER].faults.take_back(request.match_info["name"])
     return web.Response(status=204)
 
 

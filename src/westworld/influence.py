@@ -38,3 +38,8 @@ def influence(
         acts=effect.acts,
         is_remedy=target is not None,
     )
+
+
+def in_world_time(parameters: Mapping[str, float], time_scale: float) -> dict[str, float]:
+    """Return the numbers of a request with its durations, which are true ones, divided like the world's."""
+    return {name: number / time_scale if name.endswith("_seconds") else number for name, number in parameters.items()}

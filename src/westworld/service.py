@@ -3,21 +3,22 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from westworld import store as keep
-from westworld.clock import Clock, from_wire, to_wire
+from westworld.clock import Clock, from_wire
 from westworld.enforcement import Decision, Policy, Register, Sender
 from westworld.escalation import Repetition
+from westworld.faults import Faults
 from westworld.happenings import Happenings, Violation
-from westworld.influence import Influence, influence
+from westworld.influence import Influence, in_world_time, influence
 from westworld.metrics import Metrics
 from westworld.problems import Refusal, overloaded
 from westworld.publisher import Publisher
-from westworld.requests import FaultRequest, Observation, PolicyRequest, ReportedViolation
+from westworld.requests import Observation, PolicyRequest, ReportedViolation
 from westworld.store import Answer, Remembered, Store
 from westworld.turns import Turns
 from westworld.validator import MetricValidator, Ruling
@@ -84,7 +85,14 @@ class Charter:
         self.metrics = Metrics(tuple(file.sources))
         self._validator = MetricValidator(self.world.publisher.document, self.metrics.observe_validation_ns)
         self._register = Register(remembered.policies, self._file.policies)
-        self._faults = dict(remembered.faults)
+        self.faults = Faults(
+            self._file.faults,
+            remembered.faults,
+            world=self.world,
+            store=store,
+            clock=clock,
+            time_scale=options.time_scale,
+        )
         self._epoch = remembered.epoch
         self._turns = Turns()
         self._unsaved: set[asyncio.Task[Any]] = set()
@@ -191,72 +199,13 @@ class Charter:
 
         return await self._command(decide, f"rollback {policy_id}", sender, created=200)
 
-    async def inject(self, request: FaultRequest) -> dict[str, Any]:
-        """Let a fault of the world file befall the world; one that is there already stays as it is.
-
-        Raises:
-            Refusal: 404 for an unknown fault, 422 for a number that it does not take.
-        """
-        fault = self._file.faults.get(request.name)
-        if fault is None:
-            raise Refusal(
-                404, f"this world has no fault {request.name!r}; it has {', '.join(sorted(self._file.faults))}"
-            )
-        if unknown := set(request.parameters) - set(fault.parameters):
-            taken = ", ".join(fault.parameters) or "none"
-            raise Refusal(422, "no such parameter", fields={f"parameters.{n}": f"it takes: {taken}" for n in unknown})
-        if request.name not in self._faults:
-            now = self._clock.now()
-            await self._store.write(lambda c: keep.save_fault(c, request.name, now, request.parameters))
-            self._befall(request.name, now, request.parameters)
-        return self.fault(request.name)
-
-    async def take_back(self, name: str) -> None:
-        """End a fault; what it broke stays broken until it is repaired.
-
-        Raises:
-            Refusal: 404, it is not there.
-        """
-        if name not in self._faults:
-            raise Refusal(404, f"the fault {name!r} is not there")
-        await self._store.write(lambda c: keep.forget_fault(c, name))
-        self._faults.pop(name, None)
-        self.world.remove(name)
-
-    def fault(self, name: str) -> dict[str, Any]:
-        """Return one fault of the world file, and since when it is there."""
-        fault = self._file.faults[name]
-        there = self._faults.get(name)
-        return {
-            "name": name,
-            "title": fault.title,
-            "raises": fault.raises,
-            "consequences": list(fault.consequences),
-            "wave": fault.wave,
-            "parameters": fault.parameters | dict(there[1] if there else {}),
-            "active": there is not None,
-            "injected_at": to_wire(there[0]) if there else None,
-        }
-
-    def faults(self) -> list[dict[str, Any]]:
-        """Return every fault of the world file."""
-        return [self.fault(name) for name in self._file.faults]
-
     def _continue(self, remembered: Remembered, now: float) -> None:
         if remembered.world is not None:
             self.world.restore(remembered.world)
-        for name, (injected_at, parameters) in remembered.faults.items():
-            if name in self._file.faults:
-                self._befall(name, injected_at, parameters)
         for policy in remembered.policies:
             self._enforce(policy)
         for severity, violation_id in remembered.to_notify:
             self.world.notify_again(severity, violation_id, now)
-
-    def _befall(self, name: str, at: float, parameters: Mapping[str, float]) -> None:
-        self._faults[name] = (at, parameters)
-        effect = self._file.faults[name]
-        self.world.add(influence(name, effect, began_at=at, parameters=self._in_world_time(parameters)))
 
     def _enforce(self, policy: Policy) -> None:
         if policy.status != "active":
@@ -270,13 +219,8 @@ class Charter:
             self._file.policies[policy.kind],
             began_at=policy.applied_at,
             target=policy.target,
-            parameters=self._in_world_time(policy.parameters),
+            parameters=in_world_time(policy.parameters, self._options.time_scale),
         )
-
-    def _in_world_time(self, parameters: Mapping[str, float]) -> dict[str, float]:
-        """Return the numbers of a request with its durations, which are true ones, divided like the world's."""
-        scale = self._options.time_scale
-        return {name: number / scale if name.endswith("_seconds") else number for name, number in parameters.items()}
 
     async def _command(
         self, decide: Callable[[], Coroutine[Any, Any, Decision]], fingerprint: str, sender: Sender, *, created: int

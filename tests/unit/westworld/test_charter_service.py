@@ -144,7 +144,7 @@ async def test_a_rollback_of_an_unknown_policy_is_refused(tmp_path):
 
 async def test_a_policy_that_acts_once_is_completed_by_acting(tmp_path):
     async with charter_on(tmp_path) as charter:
-        await charter.inject(FaultRequest(name="forgotten_override"))
+        await charter.faults.inject(FaultRequest(name="forgotten_override"))
         await live(charter, 1)
         assert value(charter, "emergency_override_active_count") == 1
         _, answer = await put(charter, policy("end_override", "override", ttl_seconds=None))
@@ -157,7 +157,7 @@ async def test_a_restart_forgets_nothing(tmp_path):
     clock = HandClock()
     async with charter_on(tmp_path, clock=clock) as charter:
         for fault in ("stale_restore", "forgotten_override", "committee_backlog", "metric_prober"):
-            await charter.inject(FaultRequest(name=fault))
+            await charter.faults.inject(FaultRequest(name=fault))
         first = await put(charter)
         await live(charter, 2)
         before = (charter.world.state(), charter.world.quantities)
@@ -172,15 +172,15 @@ async def test_a_restart_forgets_nothing(tmp_path):
 
 async def test_a_fault_is_injected_once_and_can_be_taken_back(tmp_path):
     async with charter_on(tmp_path) as charter:
-        await charter.inject(FaultRequest(name="metric_prober", parameters={"attempts_per_second": 50.0}))
-        await charter.inject(FaultRequest(name="metric_prober"))
+        await charter.faults.inject(FaultRequest(name="metric_prober", parameters={"attempts_per_second": 50.0}))
+        await charter.faults.inject(FaultRequest(name="metric_prober"))
         charter.tick()
         assert charter.world.quantities["sources.node-7.attempts.user_location"] == 50
-        assert [f["name"] for f in charter.faults() if f["active"]] == ["metric_prober"]
-        await charter.take_back("metric_prober")
+        assert [f["name"] for f in charter.faults.all() if f["active"]] == ["metric_prober"]
+        await charter.faults.take_back("metric_prober")
         charter.tick()
         assert charter.world.quantities["sources.node-7.attempts.user_location"] == 0
-        assert (await refusal_of(charter.take_back("metric_prober"))).status == 404
+        assert (await refusal_of(charter.faults.take_back("metric_prober"))).status == 404
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_a_fault_is_injected_once_and_can_be_taken_back(tmp_path):
 )
 async def test_an_unknown_fault_or_number_is_refused(tmp_path, fields, status):
     async with charter_on(tmp_path) as charter:
-        assert (await refusal_of(charter.inject(FaultRequest(**fields)))).status == status
+        assert (await refusal_of(charter.faults.inject(FaultRequest(**fields)))).status == status
 
 
 async def test_reported_violations_are_kept_counted_investigated_and_notified(tmp_path):
@@ -357,7 +357,7 @@ async def live_until(charter, holds):
 
 async def test_a_minimum_interval_is_a_duration_of_the_world_and_scaled_like_it(tmp_path):
     async with charter_on(tmp_path) as charter:
-        await charter.inject(FaultRequest(name="policy_churn"))
+        await charter.faults.inject(FaultRequest(name="policy_churn"))
         await put(charter, policy("limit_reload_interval", "policy", parameters={"minimum_seconds": 7200.0}))
         await live(charter, 1)
         assert charter.world.quantities["publisher.interval_seconds"] == 120
