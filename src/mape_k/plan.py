@@ -40,6 +40,8 @@ _SET_ASIDE = frozenset({Reason.SILENCED, Reason.TARGET_UNKNOWN})
 _HALF_DONE = frozenset({State.ADMITTED, State.APPLYING, State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
 """States in which a crash, a failing store or an unreachable Charter may have left an execution."""
 
+_MAY_NEVER_HAVE_ARRIVED = frozenset({State.UNCERTAIN, State.FAILED})
+
 _USED_UP = frozenset({Reason.ALREADY_TRIED, Reason.ATTEMPT_BUDGET})
 
 
@@ -274,6 +276,7 @@ def _is_superseded(execution: Execution, ledger: Ledger) -> bool:
     return any(
         (e.pack, e.remediation, e.target) == what and e.applied_at is not None and e.applied_at > execution.applied_at
         for e in ledger.executions
+        if e.state not in _MAY_NEVER_HAVE_ARRIVED
     )
 
 

@@ -327,6 +327,35 @@ def test_a_policy_that_no_pack_knows_any_more_is_let_lapse():
     assert at_expiry(is_needed=False, remediation="gone") == (Step.LET_LAPSE, Reason.NO_LONGER_NEEDED)
 
 
+OLDER = an_execution(State.IN_FORCE, verdict=Verdict.IMPROVED)
+
+
+@pytest.mark.parametrize("state", [State.VERIFYING, State.IN_FORCE, State.ROLLING_BACK, State.ROLLED_BACK])
+def test_the_same_done_again_takes_the_older_record_over(state):
+    newer = an_execution(state, execution_id="act-2", applied_at=at(60))
+    ledger = a_ledger(OLDER, newer)
+    ending = (Expiring(execution_id="act-1", is_needed=True),)
+    steps = make_plan(an_assessment(expiring=ending), a_catalogue(), ledger).follow_ups
+    assert [(s.step, s.reason) for s in steps if s.execution_id == "act-1"] == [(Step.LET_LAPSE, Reason.SUPERSEDED)]
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        pytest.param(an_execution(State.UNCERTAIN, applied_at=at(60)), id="in doubt"),
+        pytest.param(an_execution(State.FAILED, applied_at=at(60)), id="never arrived"),
+        pytest.param(an_execution(State.VERIFYING, applied_at=at(60), target="node-8"), id="elsewhere"),
+        pytest.param(an_execution(State.VERIFYING, applied_at=at(60), remediation="limit"), id="another remediation"),
+        pytest.param(an_execution(State.VERIFYING, applied_at=at(-60)), id="before"),
+    ],
+)
+def test_a_policy_that_nothing_took_over_is_still_looked_after(newer):
+    ledger = a_ledger(OLDER, replace(newer, execution_id="act-2"))
+    ending = (Expiring(execution_id="act-1", is_needed=True),)
+    steps = make_plan(an_assessment(expiring=ending), a_catalogue(), ledger).follow_ups
+    assert [s.step for s in steps if s.execution_id == "act-1"] == [Step.RENEW]
+
+
 # properties
 
 TARGETS = st.sampled_from(["a", "b", "c", "d", "e", "*", ""])
