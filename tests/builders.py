@@ -241,12 +241,22 @@ def a_finding(target: str = "node-7", *, symptom: str = "spike", rate: float = 3
     return Finding(pack="charter", symptom=symptom, target=target, **(facts | fields))
 
 
-def an_incident(*findings: Finding, incident_id: str = "inc-1", risk: float = 70.0, opened: float = -600.0) -> Incident:
+def an_incident(
+    *findings: Finding,
+    incident_id: str = "inc-1",
+    risk: float = 70.0,
+    opened: float = -600.0,
+    explained: tuple[str, ...] = (),
+) -> Incident:
+    """Return an incident whose findings on the targets ``explained`` are consequences of the others."""
     found = findings or (a_finding(),)
     return Incident(
         incident_id=incident_id,
         opened_at=at(opened),
-        causes=tuple(Cause(finding=finding, confidence=1 / len(found), terms={}) for finding in found),
+        causes=tuple(
+            Cause(finding=finding, confidence=1 / len(found), is_explained=finding.target in explained, terms={})
+            for finding in found
+        ),
         risk=Risk(score=risk, terms={"severity": risk}),
     )
 

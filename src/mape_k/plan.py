@@ -80,10 +80,31 @@ def _decide(incident: Incident, situation: _Situation, taken: set[tuple[str, str
     held = _held(incident, situation)
     if held is not None:
         return Decision(incident_id=incident.incident_id, reason=held)
-    finding = _acted_upon(incident, situation.catalogue)
-    if finding is None or finding.hold is not None:
-        reason = finding.hold if finding and finding.hold else _nothing_to_act_upon(incident)
-        return Decision(incident_id=incident.incident_id, reason=reason)
+    return _first_that_can_be_done(incident, situation, taken)
+
+
+def _first_that_can_be_done(incident: Incident, situation: _Situation, taken: set[tuple[str, str]]) -> Decision:
+    """Act on the likeliest cause; on the next one only when nothing more can be done about those before it.
+
+    What a likelier cause explains is a consequence: it is left alone as long as anything is hoped of its cause.
+    """
+    told: list[Decision] = []
+    for cause in sorted(incident.causes, key=lambda cause: cause.is_explained):
+        finding = cause.finding
+        if finding.hold in _SET_ASIDE or not _symptom(finding, situation.catalogue).remediations:
+            continue
+        if cause.is_explained and any(decision.reason is not Reason.EXHAUSTED for decision in told):
+            break
+        decision = _about(finding, incident, situation, taken)
+        if decision.action is not None:
+            return decision
+        told.append(decision)
+    return told[0] if told else Decision(incident_id=incident.incident_id, reason=_nothing_to_act_upon(incident))
+
+
+def _about(finding: Finding, incident: Incident, situation: _Situation, taken: set[tuple[str, str]]) -> Decision:
+    if finding.hold is not None:
+        return Decision(incident_id=incident.incident_id, reason=finding.hold)
     if (finding.pack, finding.target) in taken:
         return Decision(incident_id=incident.incident_id, reason=Reason.IN_FLIGHT)
     return _choose(incident, finding, situation)
@@ -98,14 +119,6 @@ def _held(incident: Incident, situation: _Situation) -> Reason | None:
     settle = timedelta(seconds=limits.settle_after_blindness_seconds)
     if any(assessment.as_of - lost_at < settle for lost_at in ledger.sight_lost_at.values()):
         return Reason.SETTLING
-    return None
-
-
-def _acted_upon(incident: Incident, catalogue: Catalogue) -> Finding | None:
-    """Return the likeliest cause that something can be done about."""
-    for finding in incident.findings:
-        if finding.hold not in _SET_ASIDE and _symptom(finding, catalogue).remediations:
-            return finding
     return None
 
 

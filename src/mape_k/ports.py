@@ -247,5 +247,5 @@ class Archive(Protocol):
         ...
 
     async def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or resume with None; durable when it returns."""
+        """Pause, or resume with None, which also thaws frozen targets; durable when it returns."""
         ...

@@ -436,5 +436,7 @@ async def test_a_restart_takes_up_what_it_finds_in_the_journal():
         State.VERIFYING,
         State.IN_FORCE,
         State.RENEWING,
+        State.FROZEN,
     }
+    assert left[State.FROZEN] is State.FROZEN
     assert {left[before] for before in (State.APPLYING, State.UNCERTAIN, State.VERIFYING)} == {State.IN_FORCE}

@@ -102,7 +102,15 @@ def rank_causes(group: Sequence[Finding], catalogue: Catalogue) -> tuple[Cause, 
     """Return the findings of an incident by how likely each is the cause of the others, best first."""
     terms = {finding.key: _cause_terms(finding, group, catalogue) for finding in group}
     total = math.fsum(math.fsum(t.values()) for t in terms.values())
-    causes = [Cause(finding=f, confidence=math.fsum(terms[f.key].values()) / total, terms=terms[f.key]) for f in group]
+    causes = [
+        Cause(
+            finding=finding,
+            confidence=math.fsum(terms[finding.key].values()) / total,
+            is_explained=any(_explains(other, finding, catalogue) for other in group if other is not finding),
+            terms=terms[finding.key],
+        )
+        for finding in group
+    ]
     return tuple(sorted(causes, key=lambda cause: (-cause.confidence, cause.finding.key)))
 
 

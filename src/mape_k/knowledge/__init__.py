@@ -68,7 +68,7 @@ async def open_knowledge(
         raise
     retention = Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes)
     journal = SqlJournal(store, clock=clock, epoch=epoch, mode=mode, retention=retention)
-    return Knowledge(journal=journal, archive=SqlArchive(store), store=store, epoch=epoch)
+    return Knowledge(journal=journal, archive=SqlArchive(store, clock), store=store, epoch=epoch)
 
 
 def _prepare(url: str) -> SqliteFile:

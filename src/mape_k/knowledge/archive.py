@@ -10,10 +10,11 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, and_, func, or_, select, true
 
 from mape_k.knowledge.ledger import EPOCH, PAUSE, is_open, read_meta, read_success_rates, write_meta
+from mape_k.knowledge.moves import thaw
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
 from mape_k.model import Execution, Pause, Snapshot
-from mape_k.ports import Kind, Page
+from mape_k.ports import Clock, Kind, Page
 from mape_k.recording import decode_snapshot, to_document
 
 _LONGEST_PAGE = 500
@@ -76,8 +77,9 @@ _SHELVES: Mapping[Kind, _Shelf] = {
 class SqlArchive:
     """The archive in a database; satisfies :class:`mape_k.ports.Archive`, where its methods are described."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     async def page(
         self, kind: Kind, *, limit: int, cursor: str | None = None, where: Mapping[str, str] | None = None
@@ -129,8 +131,14 @@ class SqlArchive:
         return msgspec.convert(pause, Pause | None)
 
     async def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or resume with None; durable when it returns."""
-        await self._store.write(lambda connection: write_meta(connection, PAUSE, pause))
+        """Pause, or resume with None, which also thaws frozen targets; durable when it returns."""
+        await self._store.write(lambda connection: _set_pause(connection, pause, self._clock.now()))
+
+
+def _set_pause(connection: Connection, pause: Pause | None, at: datetime) -> None:
+    write_meta(connection, PAUSE, pause)
+    if pause is None:
+        thaw(connection, at=at)
 
 
 def _item(connection: Connection, kind: Kind, item_id: str) -> Mapping[str, Any] | None:

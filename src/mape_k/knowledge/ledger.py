@@ -81,7 +81,8 @@ def write_meta(connection: Connection, name: str, document: object) -> None:
 
 def _committed(connection: Connection, as_of: datetime) -> tuple[Execution, ...]:
     recent = executions.c.admitted_at >= as_of - WINDOW
-    closed = _executions(connection, ~is_open() & recent, limit=_MOST_CLOSED)
+    unfinished = executions.c.incident_id.in_(select(incidents.c.incident_id).where(incidents.c.state == "open"))
+    closed = _executions(connection, ~is_open() & (recent | unfinished), limit=_MOST_CLOSED)
     return tuple(sorted(read_open_executions(connection) + closed, key=lambda e: (e.admitted_at, e.execution_id)))
 
 

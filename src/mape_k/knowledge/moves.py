@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, update
 
 from mape_k.errors import FencedError
 from mape_k.knowledge.learning import learn
-from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta
+from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta, read_open_executions
 from mape_k.knowledge.schema import executions, transitions
 from mape_k.model import (
     TERMINAL,
@@ -103,6 +103,13 @@ def take_over(connection: Connection, execution: Execution, *, epoch: int, at: d
     taken = _set(connection, execution, to, at, {**named, "epoch": epoch})
     record(connection, taken, from_state=execution.state, detail=named.get("detail", "taken over after a restart"))
     return taken
+
+
+def thaw(connection: Connection, *, at: datetime) -> None:
+    """Give frozen targets back: a person has looked at them."""
+    for execution in read_open_executions(connection):
+        if execution.state is State.FROZEN:
+            move(connection, execution, State.ROLLED_BACK, at=at, reason=Reason.THAWED, expires_at=None)
 
 
 def record(connection: Connection, moved: Execution, *, from_state: State | None, detail: object = "") -> None:

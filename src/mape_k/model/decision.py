@@ -66,10 +66,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A finding held to be the cause of its incident, with confidence 0 to 1 and the terms it is made of."""
+    """A finding held to be the cause of its incident, with confidence 0 to 1 and the terms it is made of.
+
+    ``is_explained``: another finding of the incident brings it about, as the pack says.
+    """
 
     finding: Finding
     confidence: float
+    is_explained: bool = False
     terms: Mapping[str, float]
 
 

@@ -47,7 +47,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded", "It helped, and nothing of it is left to look after."
     ROLLED_BACK = "rolled_back", "It did not help and was undone."
     FAILED = "failed", "The Charter refused it, or it was never sent: the world was not touched."
-    FROZEN = "frozen", "It could not be undone; the target is left to a person."
+    FROZEN = "frozen", "It could not be undone; the target is left alone until a person resumes."
 
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -61,7 +61,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.SUCCEEDED: frozenset(),
     State.ROLLED_BACK: frozenset(),
     State.FAILED: frozenset(),
-    State.FROZEN: frozenset(),
+    State.FROZEN: frozenset({State.ROLLED_BACK}),
 }
 """Every move there is; the journal makes no other. A move from a state to itself only updates its fields."""
 
@@ -147,7 +147,7 @@ class Execution:
     @property
     def is_unsettled(self) -> bool:
         """Whether its effect is not judged yet, so that nothing else may touch its target."""
-        return self.is_open and self.state not in (State.IN_FORCE, State.RENEWING)
+        return self.is_open and self.state not in (State.IN_FORCE, State.RENEWING, State.FROZEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

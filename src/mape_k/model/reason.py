@@ -27,6 +27,7 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded", "A newer action of the same kind on the same target took its place."
     LAPSED_UNSEEN = "lapsed_unseen", "The policy ended while nobody looked."
     NEED_UNKNOWN = "need_unknown", "Whether the cause is still there cannot be seen, so what helped is kept."
+    THAWED = "thawed", "A person has looked, and lifted the freeze."
     # judged
     VERIFIED = "verified", "Samples born after the action show that it helped."
     UNDER_VERIFICATION = "under_verification", "It is too early to tell whether the action helped."

@@ -172,10 +172,28 @@ def test_a_held_finding_is_never_acted_upon(hold):
     assert (decision.action, decision.reason) == (None, hold)
 
 
-@pytest.mark.parametrize(("hold", "expected"), [(Reason.SILENCED, "node-8"), (Reason.STALE_EVIDENCE, None)])
-def test_only_what_is_set_aside_leaves_the_next_likely_cause_to_be_acted_upon(hold, expected):
+@pytest.mark.parametrize("hold", [Reason.SILENCED, Reason.STALE_EVIDENCE, Reason.RESIDUAL])
+def test_a_second_cause_does_not_wait_for_the_first_one(hold):
     decision = decided(an_incident(a_finding(hold=hold), a_finding("node-8")))
+    assert decision.action is not None
+    assert decision.action.target == "node-8"
+
+
+@pytest.mark.parametrize(("hold", "expected"), [(Reason.SILENCED, "node-8"), (Reason.STALE_EVIDENCE, None)])
+def test_a_consequence_is_left_alone_while_anything_is_hoped_of_its_cause(hold, expected):
+    decision = decided(an_incident(a_finding(hold=hold), a_finding("node-8"), explained=("node-8",)))
     assert (decision.action.target if decision.action else None) == expected
+
+
+def test_a_consequence_is_acted_upon_once_its_cause_is_given_up():
+    given_up = [
+        an_execution(State.ROLLED_BACK, execution_id=name, remediation=name, verdict=Verdict.UNCHANGED)
+        for name in ("limit", "block")
+    ]
+    incident = an_incident(a_finding(), a_finding("node-8"), explained=("node-8",))
+    decision = decided(incident, ledger=a_ledger(*given_up))
+    assert decision.action is not None
+    assert decision.action.target == "node-8"
 
 
 def test_while_a_source_is_not_seen_nothing_new_is_done():

@@ -17,6 +17,14 @@ async def knowledge(tmp_path):
         yield opened_one
 
 
+async def rolling_back_from(journal, **fields):
+    """Return an execution that did not help and is being undone."""
+    execution = await admitted(journal, **fields)
+    for state in (State.APPLYING, State.VERIFYING, State.ROLLING_BACK):
+        execution = await journal.move(execution, state)
+    return execution
+
+
 async def walk(archive, kind: str, limit: int, key: str, **options: object) -> list[str]:
     seen, cursor = [], None
     while len(seen) < 20:
@@ -147,6 +155,26 @@ async def test_a_pause_lasts_until_it_is_lifted_also_over_a_restart(tmp_path):
         await knowledge.archive.set_pause(None)
         assert await knowledge.archive.pause() is None
         assert (await knowledge.journal.open_cycle(a_cycle("c-2"))).pause is None
+
+
+async def test_a_frozen_target_stays_frozen_for_as_long_as_nobody_resumes(knowledge):
+    rolling_back = await rolling_back_from(knowledge.journal)
+    await knowledge.journal.move(rolling_back, State.FROZEN)
+    month_later = a_cycle("c-2", NOON + timedelta(days=30))
+    assert [e.state for e in (await knowledge.journal.open_cycle(month_later)).executions] == [State.FROZEN]
+    await knowledge.archive.set_pause(None)
+    thawed = await knowledge.journal.execution("x-1")
+    assert (thawed.state, thawed.reason) == (State.ROLLED_BACK, Reason.THAWED)
+
+
+async def test_what_was_tried_stays_in_the_ledger_for_as_long_as_its_incident_is_open(knowledge):
+    incident = an_incident()
+    rolling_back = await rolling_back_from(knowledge.journal, incident_id=incident.incident_id)
+    await knowledge.journal.move(rolling_back, State.ROLLED_BACK)
+    seen = a_cycle("c-1", NOON, assessment=Assessment(as_of=NOON, incidents=(incident,)))
+    await knowledge.journal.close_cycle(seen)
+    two_days_later = a_cycle("c-2", NOON + timedelta(days=2))
+    assert [e.execution_id for e in (await knowledge.journal.open_cycle(two_days_later)).executions] == ["x-1"]
 
 
 async def test_a_pause_is_seen_by_the_guards_of_an_admission_right_after_it(knowledge):
