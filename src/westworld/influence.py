@@ -41,5 +41,5 @@ def influence(
 
 
 def in_world_time(parameters: Mapping[str, float], time_scale: float) -> dict[str, float]:
-    """Return the numbers of a request with its durations, which are true ones, divided like the world's."""
+    """Return the parameters of a fault with their durations, which are true ones, divided like the world's."""
     return {name: number / time_scale if name.endswith("_seconds") else number for name, number in parameters.items()}

@@ -14,7 +14,7 @@ from westworld.enforcement import Decision, Policy, Register, Sender
 from westworld.escalation import Repetition
 from westworld.faults import Faults
 from westworld.happenings import Happenings, Violation
-from westworld.influence import Influence, in_world_time, influence
+from westworld.influence import Influence, influence
 from westworld.metrics import Metrics
 from westworld.problems import Refusal, overloaded
 from westworld.publisher import Publisher
@@ -219,7 +219,7 @@ class Charter:
             self._file.policies[policy.kind],
             began_at=policy.applied_at,
             target=policy.target,
-            parameters=in_world_time(policy.parameters, self._options.time_scale),
+            parameters=policy.parameters,
         )
 
     async def _command(
