@@ -266,7 +266,8 @@ class Metrics:
 
     def _tell_budgets(self, ledger: Ledger) -> None:
         targets = [
-            pack.limits.max_targets - len({e.target for e in ledger.open_executions if e.pack == pack.name})
+            pack.limits.max_targets
+            - len({e.target for e in ledger.open_executions if e.pack == pack.name and e.is_unsettled})
             for pack in self._catalogue.packs.values()
         ]
         attempts = [_attempts_left(r, ledger) for r in _remediations(self._catalogue)]
