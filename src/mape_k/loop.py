@@ -76,9 +76,9 @@ class Loop:
         self._wake = asyncio.Event()
         self._stopping = False
 
-    async def run_cycle(self, woken_by: WokenBy = WokenBy.TICK) -> CycleReport:
+    async def run_cycle(self, woken_by: WokenBy = WokenBy.TICK, late_seconds: float | None = None) -> CycleReport:
         """Look once, decide once, act on it; a failed phase ends the cycle, never the loop."""
-        report = self._begin(woken_by)
+        report = self._begin(woken_by, late_seconds)
         begun = self.clock.monotonic()
         deadline = begun + self.timing.cycle_budget
         catalogue = self.catalogue
@@ -107,7 +107,8 @@ class Loop:
         while not self._stopping:
             woken_by, self._woken_by = self._woken_by or scheduled, None
             self._wake.clear()
-            report = await self.run_cycle(woken_by)
+            late = max(0.0, self.clock.monotonic() - next_tick) if woken_by is WokenBy.TICK else None
+            report = await self.run_cycle(woken_by, late)
             now = self.clock.monotonic()
             while next_tick <= now:
                 next_tick += self.timing.interval
@@ -125,10 +126,10 @@ class Loop:
         self._stopping = True
         self._wake.set()
 
-    def _begin(self, woken_by: WokenBy) -> CycleReport:
+    def _begin(self, woken_by: WokenBy, late_seconds: float | None) -> CycleReport:
         as_of = self.clock.now()
         name = hashlib.sha256(f"{as_of.isoformat()}|{self.catalogue.digest}".encode()).hexdigest()[:16]
-        return CycleReport(cycle_id=f"cyc-{name}", as_of=as_of, woken_by=woken_by)
+        return CycleReport(cycle_id=f"cyc-{name}", as_of=as_of, woken_by=woken_by, late_seconds=late_seconds)
 
     async def _open_ledger(self, report: CycleReport) -> Ledger:
         return replace(await self.journal.open_cycle(report), mode=self.mode)

@@ -386,6 +386,21 @@ async def test_every_cycle_tells_its_phases_with_their_budgets():
     assert report.executed == (daemon.executions[0].execution_id,)
 
 
+async def test_a_periodic_cycle_tells_how_late_it_began_and_one_that_was_woken_does_not():
+    daemon = Daemon(mode=Mode.SHADOW)
+
+    def busy_for_three_seconds() -> None:
+        asyncio.get_running_loop()._seconds += 3
+
+    await daemon.run(65, (10, lambda: daemon.loop.wake(WokenBy.WEBHOOK)), (29, busy_for_three_seconds))
+    assert [(report.woken_by, report.late_seconds) for report in daemon.reports] == [
+        (WokenBy.TICK, 0),
+        (WokenBy.WEBHOOK, None),
+        (WokenBy.TICK, 2),
+        (WokenBy.TICK, 0),
+    ]
+
+
 async def test_a_phase_over_its_budget_is_told():
     daemon = Daemon(monitor_budget=4)
     daemon.violations.answer = HANGS

@@ -82,7 +82,7 @@ def check(ctx: click.Context, *, connect: bool, test_alert: bool, use_json: bool
     rows = [{"what": c.what, "is_good": c.is_good, "detail": c.detail} for c in checked]
     is_good = all(c.is_good for c in checked)
     emit({"ok": is_good, "checked": rows}, as_json=use_json, human=_show_checked)
-    ctx.exit(DONE if is_good else NOT_SO)
+    ctx.exit(DONE if is_good else NOT_SO if all(c.is_reached for c in checked) else UNREACHABLE)
 
 
 def _show_checked(document: dict[str, Any]) -> None:

@@ -29,6 +29,15 @@ class SqlJournal:
         self._mode = mode
         self._retention = retention
 
+    async def ledger(self) -> Ledger:
+        """Return what we are committed to at this moment, outside of any cycle.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        as_of = self._clock.now()
+        return await self._store.read(lambda c: read_ledger(c, as_of=as_of, epoch=self.epoch, mode=self._mode))
+
     async def open_cycle(self, report: CycleReport) -> Ledger:
         """Note the start of a cycle and return what we are committed to, in one transaction."""
 

@@ -53,7 +53,7 @@ async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: 
             settings=settings, loop=loop, knowledge=knowledge, metrics=metrics, systemd=systemd, clock=clock
         )
         async with _listening(daemon.services(tokens), settings) as address:
-            daemon.begin(address)
+            await daemon.begin(address)
             await daemon.run()
     log.info("stopped")
     return 0
@@ -111,13 +111,14 @@ class Daemon:
         )
         return self._services
 
-    def begin(self, address: str) -> None:
-        """Say what runs, and in which mode."""
+    async def begin(self, address: str) -> None:
+        """Say what runs, and in which mode; what earlier daemons did is taken over, so that it counts as known."""
         self.metrics.build_info(__version__)
         self.metrics.mode(self.settings.mode)
         self.metrics.leader(is_leader=True)
         self.metrics.cycle_budget(self.settings.cycle_budget)
         self.metrics.catalogue_loaded(self.loop.catalogue)
+        self.metrics.ledger_opened(await self.knowledge.journal.ledger())
         log.info(
             "started",
             version=__version__,
@@ -173,6 +174,8 @@ class Daemon:
     def closed(self, report: CycleReport) -> None:
         """Tell metrics, log, status page and service manager of a cycle that ended."""
         is_complete = report.result is not CycleResult.FAILED
+        if report.late_seconds is not None:
+            self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
         self.metrics.knowledge_up(is_complete and not report.failure)
         line = canonical_line(report)

@@ -1,6 +1,7 @@
 """Single looks, for people who set the daemon up: one cycle, one check of everything it needs."""
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from integration.alertmanager_client import PostableAlert
 from integration.clock import SystemClock
 from mape_k.catalogue import load_catalogue
-from mape_k.errors import MapeKError
+from mape_k.errors import MapeKError, TransientError
 from mape_k.knowledge import copy_database
 from mape_k.main.wiring import Peers, make_loop, make_monitor, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, Mode, Pack, Quality, Vector, WokenBy
@@ -32,7 +33,7 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
         ConfigError, StoreError: as :func:`run`.
     """
     catalogue = load_catalogue(settings.packs)
-    configure_logging("ERROR", settings.log_format)
+    configure_logging("ERROR", settings.log_format, stream=sys.stderr)
     if not dry_run:
         return asyncio.run(_once(settings, catalogue))
     with tempfile.TemporaryDirectory(prefix="mape-k-") as folder:
@@ -52,11 +53,12 @@ async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One thing that was checked; ``remedy`` is empty when it is as it should be."""
+    """One thing that was checked; not ``is_reached``: nobody was there to say whether it is good."""
 
     what: str
     is_good: bool
     detail: str = ""
+    is_reached: bool = True
 
 
 def check(settings: Settings, *, connect: bool, test_alert: bool) -> list[Checked]:
@@ -69,7 +71,7 @@ def check(settings: Settings, *, connect: bool, test_alert: bool) -> list[Checke
     """
     catalogue = load_catalogue(settings.packs)
     checked = [Checked(what=f"pack {p.name}", is_good=True, detail=_counts(p)) for p in catalogue.packs.values()]
-    configure_logging("CRITICAL", settings.log_format)
+    configure_logging("CRITICAL", settings.log_format, stream=sys.stderr)
     return checked + (asyncio.run(_connect(settings, catalogue, test_alert=test_alert)) if connect else [])
 
 
@@ -82,8 +84,9 @@ async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool
     async with open_peers(settings, clock, metrics) as peers:
         monitor = make_monitor(settings, peers, clock, budget_seconds=CHECK_SECONDS)
         snapshot = await monitor.observe(clock.now(), catalogue)
+        at = _addresses(settings)
         checked = [
-            Checked(what=f"{s.name} at {_addresses(settings)[s.name]}", is_good=s.is_up, detail=s.detail)
+            Checked(what=f"{s.name} at {at[s.name]}", is_good=s.is_up, detail=s.detail, is_reached=s.is_up)
             for s in snapshot.sources.values()
         ]
         checked += [
@@ -116,7 +119,8 @@ async def _check_receivers(peers: Peers, clock: SystemClock, *, test_alert: bool
             await peers.alertmanager.post_alerts([_test_alert(clock.now())], timeout_seconds=CHECK_SECONDS)
             checked.append(Checked(what="test alert MapeKTestAlert", is_good=True, detail="posted; look there"))
     except MapeKError as error:
-        return [Checked(what="alertmanager receivers", is_good=False, detail=str(error))]
+        is_reached = not isinstance(error, TransientError)
+        return [Checked(what="alertmanager receivers", is_good=False, detail=str(error), is_reached=is_reached)]
     return checked
 
 

@@ -51,11 +51,15 @@ class PhaseTiming:
 
 @dataclass(slots=True, kw_only=True)
 class CycleReport:
-    """All that one cycle saw, concluded and did; filled as the cycle goes on."""
+    """All that one cycle saw, concluded and did; filled as the cycle goes on.
+
+    ``late_seconds`` is how long after its tick a periodic cycle began; None for one that was woken.
+    """
 
     cycle_id: str
     as_of: datetime
     woken_by: WokenBy
+    late_seconds: float | None = None
     result: CycleResult = CycleResult.COMPLETED
     failure: str = ""
     seconds: float = 0.0

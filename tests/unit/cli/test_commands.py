@@ -111,7 +111,7 @@ def test_check_names_every_service_that_cannot_be_reached(state):
     result = mape_k("check", "--connect", "--json", **state)
 
     bad = [row["what"] for row in json.loads(result.stdout)["checked"] if not row["is_good"]]
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     for name in ("prometheus", "alertmanager", "charter"):
         assert any(what.startswith(name) for what in bad)
 

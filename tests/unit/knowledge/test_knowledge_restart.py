@@ -146,6 +146,15 @@ async def test_a_cycle_that_never_ended_is_told_as_failed(tmp_path):
         assert (cycle["cycle_id"], cycle["result"], cycle["failure"]) == ("cut", "failed", INTERRUPTED)
 
 
+async def test_what_earlier_daemons_left_is_known_before_the_first_cycle(tmp_path):
+    async with opened(tmp_path) as before:
+        await brought_to(before.journal, State.IN_FORCE)
+    async with opened(tmp_path) as after:
+        ledger = await after.journal.ledger()
+        assert [(e.execution_id, e.state, e.epoch) for e in ledger.executions] == [("x-1", State.IN_FORCE, 2)]
+        assert (await after.archive.page("cycles", limit=5)).items == ()
+
+
 async def test_what_was_learned_outlives_the_daemon(tmp_path):
     async with opened(tmp_path) as before:
         await brought_to(before.journal, State.VERIFYING)
