@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import aiohttp
 from mape_k.catalogue import load_catalogue
 from mape_k.catalogue.folders import find_folder
 from mape_k.demo.screen import Screen, final_table
-from mape_k.demo.stack import Component, Stack, find_tool, free_port, python_module
+from mape_k.demo.stack import Component, Stack, claim_port, find_tool, free_port, python_module
 from mape_k.demo.story import Addresses, Course, Outcome, Story, reconcile
 from mape_k.demo.world import default_world, read_faults
 from mape_k.errors import ConfigError, TransientError
@@ -123,6 +124,7 @@ class _Demo:
     clock: Clock
     built: Built
     ports: Mapping[str, int]
+    claim: socket.socket
     world: Path
     courses: list[Course]
     knowledge: Path
@@ -132,7 +134,7 @@ class _Demo:
     def prepare(cls, options: DemoOptions, scratch: Path, clock: Clock) -> "_Demo":
         """Choose the faults, find free ports, and build packs and configuration for the demo's time scale."""
         ports = {name: free_port() for name in ("prometheus", "alertmanager", "charter")}
-        ports["daemon"] = free_port(options.port)
+        ports["daemon"], claim = claim_port(options.port)
         (scratch / "ingest.token").write_text(secrets.token_urlsafe(32))
         built = build(
             [find_folder(name) for name in PACKS],
@@ -152,6 +154,7 @@ class _Demo:
             clock=clock,
             built=built,
             ports=ports,
+            claim=claim,
             world=world,
             courses=_courses(options, world, catalogue),
             knowledge=knowledge,
@@ -171,6 +174,7 @@ class _Demo:
             await self._stay(at)
         finally:
             await asyncio.shield(stack.end())
+            self.claim.close()
         return EXIT_HEALED if result["healed"] == result["total"] else EXIT_NOT_HEALED
 
     async def _play(self, stack: Stack, story: Story, screen: Screen, at: Addresses) -> None:

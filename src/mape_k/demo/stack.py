@@ -22,6 +22,8 @@ READY_SECONDS = 45.0
 END_SECONDS = 10.0
 """How long a component may take to end by itself before it is killed."""
 
+PORTS_TRIED = 200
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,17 +41,35 @@ def find_tool(name: str) -> Path:
     return Path(found)
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return ``preferred`` or the next free loopback port above it; any free one for 0."""
-    for port in range(preferred, preferred + 200) if preferred else (0,):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigError([f"no free port between {preferred} and {preferred + 200}"])
+def free_port(port: int = 0) -> int:
+    """Return ``port``, or any free loopback port for 0.
+
+    Raises:
+        OSError: it is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])
+
+
+def claim_port(preferred: int) -> tuple[int, socket.socket]:
+    """Return the next free loopback port from ``preferred`` on, and what keeps other demos off it while it is open.
+
+    Between the choice and the daemon that listens a moment passes, in which another demo would find the port free too
+    and then take this demo's daemon for its own. The claim is a name in no file system: it ends with its process.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for port in range(preferred, preferred + PORTS_TRIED):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0mape-k-demo-{port}")
+            return free_port(port), claim
+        except OSError:
+            claim.close()
+    raise ConfigError([f"no free port from {preferred} to {preferred + PORTS_TRIED - 1}; end what listens there"])
 
 
 def _die_with_parent() -> None:
