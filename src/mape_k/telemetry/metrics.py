@@ -29,7 +29,7 @@ from mape_k.model import (
     SuccessRate,
     Vector,
 )
-from mape_k.telemetry.table import FAILED, GUARDS, TABLE, Kind, Metric
+from mape_k.telemetry.table import ESCALATIONS, FAILED, GUARDS, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -211,6 +211,8 @@ class Metrics:
             self._tell_incidents(report.assessment.incidents)
         if report.plan:
             self._tell_plan(report.plan, report)
+        if report.plan and report.ledger:
+            self._tell_escalations(report.plan, report.ledger)
 
     # the terms of the above
 
@@ -257,6 +259,13 @@ class Metrics:
             self._add("decisions_total", *names, decision.reason)
         for guard in _guards(plan):
             self._add("guard_refusals_total", guard)
+
+    def _tell_escalations(self, plan: Plan, ledger: Ledger) -> None:
+        """Tell what waits for a person: an incident out of remedies, a policy that will end and is not renewed."""
+        ending = (e.reason for e in ledger.executions if e.expires_at is not None and e.expires_at > plan.as_of)
+        waiting = Tally((*(decision.reason for decision in plan.decisions), *ending))
+        for reason in ESCALATIONS:
+            self._set("escalations", waiting[reason], reason)
 
     def _tell_learning(self, rates: Mapping[tuple[str, str, str], SuccessRate]) -> None:
         for remediation in _remediations(self._catalogue):

@@ -24,6 +24,9 @@ GUARDS = (
     Reason.FENCED,
     Reason.STORE_DOWN,
 )
+ESCALATIONS = (Reason.EXHAUSTED, Reason.RENEWALS_USED_UP, Reason.PERSON_DECIDES)
+"""Reasons with which the daemon leaves something to a person."""
+
 WEBHOOK_RESULTS = ("accepted", "unauthorized", "malformed", "wrong_version", "too_large", "refused")
 
 
@@ -112,6 +115,7 @@ TABLE: tuple[Metric, ...] = (
         verdict=(*_values(Verdict), FAILED),
     ),
     _gauge("actions_in_flight", "Actions whose effect is not judged yet."),
+    _gauge("escalations", "Incidents and ending policies left to a person, by reason.", reason=_values(ESCALATIONS)),
     _gauge("frozen_targets", "Targets left to a person because a roll-back failed."),
     _histogram("detection_to_action_seconds", "From the opening of an incident to a policy in force.", _SLOW),
     _histogram("action_verification_seconds", "From a policy in force to its verdict.", _SLOW),

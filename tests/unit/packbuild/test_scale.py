@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mape_k.catalogue.durations import parse_duration
@@ -132,7 +132,11 @@ def test_a_range_without_a_unit_is_refused_since_its_meaning_depends_on_the_serv
 
 @given(queries)
 def test_a_query_keeps_its_meaning_in_true_time(query: str) -> None:
-    assert re.sub(r"\s", "", _plain(scale_promql(query, 1))) == re.sub(r"\s", "", _plain(query))
+    try:
+        scaled = scale_promql(query, 1)
+    except ValueError:
+        assume(False)  # noqa: FBT003 - a range without a unit is refused, as the test above says
+    assert re.sub(r"\s", "", _plain(scaled)) == re.sub(r"\s", "", _plain(query))
 
 
 def _plain(query: str) -> str:
