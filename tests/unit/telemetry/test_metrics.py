@@ -6,11 +6,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mape_k.model import (
     CycleResult,
+    Decision,
     Ledger,
     Mode,
     OpenIncident,
     Pause,
     Phase,
+    Plan,
     Reason,
     Snapshot,
     State,
@@ -279,3 +281,20 @@ def test_setters_show_on_the_scrape(metrics):
     assert value(metrics, "circuit_state", target="charter") == 1
     assert value(metrics, "knowledge_write_duration_seconds_count") == 1
     assert value(metrics, "webhooks_total", result="accepted") == 1
+
+
+def test_what_waits_for_a_person_is_told_until_it_is_over(metrics):
+    out_of_remedies = Plan(as_of=NOON, decisions=(Decision(incident_id="i-1", reason=Reason.EXHAUSTED),))
+    ending = an_execution(State.SUCCEEDED, reason=Reason.RENEWALS_USED_UP, expires_at=NOON + timedelta(seconds=60))
+    ended = an_execution(State.SUCCEEDED, execution_id="x-2", reason=Reason.RENEWALS_USED_UP, expires_at=NOON)
+
+    metrics.cycle_closed(a_report(plan=out_of_remedies, ledger=a_ledger(executions=(ending, ended))))
+
+    assert value(metrics, "escalations", reason="exhausted") == 1
+    assert value(metrics, "escalations", reason="renewals_used_up") == 1
+    assert value(metrics, "escalations", reason="person_decides") == 0
+
+    metrics.cycle_closed(a_report(plan=Plan(as_of=NOON + timedelta(seconds=60)), ledger=a_ledger(executions=(ending,))))
+
+    assert value(metrics, "escalations", reason="exhausted") == 0
+    assert value(metrics, "escalations", reason="renewals_used_up") == 0
