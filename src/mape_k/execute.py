@@ -53,6 +53,7 @@ class Executor:
         clock: the time.
         request_timeout_seconds: what one request may take.
         told: called with every execution that moved.
+        refused: called with the reason whenever an action that was planned is not admitted.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Executor:
         clock: Clock,
         request_timeout_seconds: float,
         told: Callable[[Execution], None] = lambda _: None,
+        refused: Callable[[Reason], None] = lambda _: None,
     ) -> None:
         self._effector = effector
         self._journal = journal
         self._clock = clock
         self._timeout = request_timeout_seconds
         self._told = told
+        self._refused = refused
         self._running: dict[str, asyncio.Task[Execution | Reason | None]] = {}
         self.is_fenced = False
 
@@ -90,10 +93,8 @@ class Executor:
                 explanation = _explanation(action, plan, assessment)
                 self._start(started, action.execution_id, self._act(action, remediation, explanation, assessment))
         if started:
-            done, _ = await asyncio.wait(started.values(), timeout=budget_seconds)
-            for task in done:
-                task.result()
-        return tuple(started)
+            await asyncio.wait(started.values(), timeout=budget_seconds)
+        return tuple(name for name, task in started.items() if not task.done() or isinstance(task.result(), Execution))
 
     async def drain(self, timeout_seconds: float) -> int:
         """Wait for what is under way; return how many were cut because they did not end in time.
@@ -142,6 +143,8 @@ class Executor:
             now=self._clock.now(),
         )
         if isinstance(admitted, Reason):
+            log.warning("action_not_admitted", execution_id=action.execution_id, reason=admitted.value)
+            self._refused(admitted)
             return admitted
         return await self._send(await self._move(admitted, State.APPLYING))
 
@@ -154,14 +157,9 @@ class Executor:
         if _is_late(action.request, self._clock.now()):
             return Reason.EXPIRED
         incident = next(i for i in assessment.incidents if i.incident_id == action.incident_id)
-        proposal = Proposal(
-            remediation=remediation,
-            symptom=action.symptom,
-            target=action.target,
-            since=incident.opened_at,
-            is_inhibited=any(f.is_inhibited for f in incident.findings if f.target == action.target),
-        )
-        return refusal(proposal, ledger)
+        about = (action.pack, action.symptom, action.target)
+        finding = next(f for f in incident.findings if f.key == about)
+        return refusal(Proposal.of(remediation, incident, finding), ledger)
 
     async def _send(self, execution: Execution) -> Execution:
         """Send a policy whose intent is durable, and make the answer durable."""
@@ -225,7 +223,7 @@ class Executor:
         execution = await self._journal.follow_up(step, now=self._clock.now())
         if execution is None:
             return None
-        self._told(execution)
+        self._tell(execution)
         remediation = catalogue.remediation(execution.pack, execution.remediation)
         carry_on: Mapping[State, Callable[[], Awaitable[Execution]]] = {
             State.ADMITTED: lambda: self._move(execution, State.FAILED, reason=Reason.EXPIRED),
@@ -300,8 +298,21 @@ class Executor:
 
     async def _move(self, execution: Execution, to: State, **fields: object) -> Execution:
         moved = await self._journal.move(execution, to, **fields)
-        self._told(moved)
+        self._tell(moved)
         return moved
+
+    def _tell(self, moved: Execution) -> None:
+        self._told(moved)
+        log.info(
+            "action_moved",
+            execution_id=moved.execution_id,
+            remediation=moved.remediation,
+            target=moved.target,
+            state=moved.state.value,
+            reason=moved.reason.value if moved.reason else None,
+            verdict=moved.verdict.value if moved.verdict else None,
+            detail=moved.detail,
+        )
 
 
 def _is_late(request: PolicyRequest, now: datetime) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
-from mape_k.model import Execution, Ledger, Limits, OnInhibited, Reason, Remediation, State, Verdict
+from mape_k.model import Execution, Finding, Incident, Ledger, Limits, OnInhibited, Reason, Remediation, State, Verdict
 
 WILDCARDS = frozenset({"", "*", ".*", ".+", "all"})
 
@@ -26,6 +27,17 @@ class Proposal:
     target: str
     since: datetime
     is_inhibited: bool = False
+
+    @classmethod
+    def of(cls, remediation: Remediation, incident: Incident, finding: Finding) -> Self:
+        """Return the proposal to do something about one finding of an incident."""
+        return cls(
+            remediation=remediation,
+            symptom=finding.symptom,
+            target=finding.target,
+            since=incident.opened_at,
+            is_inhibited=finding.is_inhibited,
+        )
 
 
 def refusal(proposal: Proposal, ledger: Ledger) -> Reason | None:

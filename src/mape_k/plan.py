@@ -144,22 +144,14 @@ def _choose(incident: Incident, finding: Finding, situation: _Situation) -> Deci
 
 
 def _candidate(remediation: Remediation, incident: Incident, finding: Finding, ledger: Ledger) -> Candidate:
-    proposal = Proposal(
-        remediation=remediation,
-        symptom=finding.symptom,
-        target=finding.target,
-        since=incident.opened_at,
-        is_inhibited=finding.is_inhibited,
-    )
+    refused = refusal(Proposal.of(remediation, incident, finding), ledger)
     rate = ledger.success_rates.get((remediation.pack, remediation.name, finding.symptom), SuccessRate())
     terms = {
         "benefit": success_probability(remediation, rate) * incident.risk.score / 100,
         "cost": -remediation.cost,
         "blast_radius": -BLAST_COST * (remediation.blast_radius - 1),
     }
-    return Candidate(
-        remediation=remediation.name, score=sum(terms.values()), terms=terms, refusal=refusal(proposal, ledger)
-    )
+    return Candidate(remediation=remediation.name, score=sum(terms.values()), terms=terms, refusal=refused)
 
 
 def success_probability(remediation: Remediation, rate: SuccessRate) -> float:

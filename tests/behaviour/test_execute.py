@@ -5,12 +5,14 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from builders import (
     BLOCK,
     LABEL,
     NOON,
     a_catalogue,
+    a_finding,
     a_lifetime,
     a_remediation,
     a_request,
@@ -38,6 +40,7 @@ from mape_k.model import (
     Decision,
     FollowUp,
     Mode,
+    OnInhibited,
     Pause,
     Plan,
     Reason,
@@ -57,7 +60,7 @@ class Bench:
 
     def __init__(self, *errors: Exception | None, is_idempotent: bool = True, remediation=BLOCK) -> None:
         self.effector, self.clock = FakeEffector(*errors, is_idempotent=is_idempotent), VirtualClock()
-        self.journal, self.told = FakeJournal(self.clock), []
+        self.journal, self.told, self.refused = FakeJournal(self.clock), [], []
         self.catalogue = a_catalogue(remediations=(a_remediation("limit"), remediation))
         self.executor = Executor(
             effector=self.effector,
@@ -65,18 +68,21 @@ class Bench:
             clock=self.clock,
             request_timeout_seconds=1,
             told=lambda moved: self.told.append(moved.state),
+            refused=self.refused.append,
         )
 
     async def act(self, *actions, mode=Mode.ENFORCE, budget=5.0):
         """Carry out new actions, by default one; return the first execution as it then stands."""
-        incidents = [an_incident(incident_id="inc-1"), an_incident(incident_id="inc-2")]
-        decisions = [
-            Decision(incident_id=action.incident_id, reason=Reason.BEST_CANDIDATE, action=action)
-            for action in actions or (an_action(),)
-        ]
+        actions = actions or (an_action(),)
+        incidents = [an_incident(a_finding(a.target), incident_id=a.incident_id) for a in actions]
+        await self.act_on(incidents, *actions, mode=mode, budget=budget)
+        return self.execution
+
+    async def act_on(self, incidents, *actions, mode=Mode.ENFORCE, budget=5.0):
+        """Carry out new actions about these incidents."""
+        decisions = [Decision(incident_id=a.incident_id, reason=Reason.BEST_CANDIDATE, action=a) for a in actions]
         plan = Plan(as_of=NOON, decisions=tuple(decisions))
         await self._carry_out(plan, an_assessment(*incidents), mode, budget)
-        return self.execution
 
     async def follow(self, step, reason=Reason.NOT_IMPROVED, *, verdict=None, mode=Mode.ENFORCE, execution=None):
         """Put an execution in the journal and take one step with it; return it as it then stands."""
@@ -109,6 +115,13 @@ async def test_an_action_is_admitted_sent_and_then_under_verification():
     assert bench.effector.sent == [("act-1", a_request())]
     assert bench.told == [State.APPLYING, State.VERIFYING]
     assert bench.started == ("act-1",)
+
+
+async def test_every_step_of_an_action_is_one_line_of_the_log():
+    with capture_logs() as lines:
+        await Bench(RejectedError("422")).act()
+    steps = [(line["state"], line["reason"], line["detail"]) for line in lines if line["event"] == "action_moved"]
+    assert steps == [("applying", "best_candidate", ""), ("failed", "rejected", "422")]
 
 
 async def test_the_intent_is_durable_before_the_request_leaves():
@@ -148,6 +161,26 @@ async def test_a_pause_between_plan_and_admission_keeps_the_request_here():
     bench.journal.pause = Pause(since=NOON, by="dolores")
     assert await bench.act() is None
     assert bench.effector.sent == []
+
+
+async def test_what_is_not_admitted_is_told_and_not_among_what_was_started():
+    bench = Bench()
+    bench.journal.pause = Pause(since=NOON, by="dolores")
+    await bench.act()
+    assert (bench.started, bench.refused) == ((), [Reason.PAUSED])
+
+
+async def test_an_inhibited_finding_does_not_hold_back_what_is_done_about_its_neighbour():
+    bench = Bench(remediation=a_remediation("block", on_inhibited=OnInhibited.WAIT))
+    muted = a_finding(symptom="noise", is_inhibited=True)
+    await bench.act_on([an_incident(a_finding(), muted)], an_action())
+    assert bench.keys == ["act-1"]
+
+
+async def test_an_inhibition_is_asked_for_again_when_admitting():
+    bench = Bench(remediation=a_remediation("block", on_inhibited=OnInhibited.WAIT))
+    await bench.act_on([an_incident(a_finding(is_inhibited=True))], an_action())
+    assert (bench.keys, bench.refused) == ([], [Reason.INHIBITED])
 
 
 async def test_two_actions_on_one_target_are_admitted_once():

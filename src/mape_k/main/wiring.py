@@ -90,6 +90,7 @@ def make_loop(
             clock=clock,
             request_timeout_seconds=settings.execute_budget,
             told=metrics.action_moved,
+            refused=metrics.action_refused,
         ),
         journal=knowledge.journal,
         catalogue=catalogue,

@@ -23,6 +23,7 @@ from mape_k.model import (
     Phase,
     Plan,
     Quality,
+    Reason,
     Remediation,
     Snapshot,
     State,
@@ -194,6 +195,11 @@ class Metrics:
             self._add("actions_total", *self._names(execution.pack, execution.remediation), FAILED)
         self._tell_in_flight()
 
+    def action_refused(self, reason: Reason) -> None:
+        """Count an action that a guard refused when it was about to be admitted."""
+        if reason in GUARDS:
+            self._add("guard_refusals_total", reason)
+
     def cycle_closed(self, report: CycleReport) -> None:
         """Count one cycle with its phases and all that it saw and decided."""
         self._add("cycles_total", report.result)
@@ -306,10 +312,11 @@ def _success_probability(remediation: Remediation, rates: Iterable[SuccessRate])
 
 def _attempts_left(remediation: Remediation, ledger: Ledger) -> int:
     since = ledger.as_of - timedelta(seconds=remediation.attempts_window_seconds)
+    mine = (remediation.pack, remediation.name)
     used = Tally(
         e.target
         for e in ledger.executions
-        if (e.pack, e.remediation) == (remediation.pack, remediation.name) and e.admitted_at > since
+        if (e.pack, e.remediation) == mine and e.admitted_at > since and e.state is not State.FAILED
     )
     return remediation.max_attempts - max(used.values(), default=0)
 

@@ -243,6 +243,22 @@ def test_the_ledger_tells_mode_pause_budgets_and_frozen_targets(metrics):
     assert value(metrics, "budget_remaining", budget="attempts") == 2
 
 
+def test_what_never_reached_the_charter_uses_up_no_attempt(metrics):
+    away = [an_execution(State.FAILED, execution_id=f"x-{number}", applied_at=None) for number in range(9)]
+
+    metrics.ledger_opened(a_ledger(executions=tuple(away)))
+
+    assert value(metrics, "budget_remaining", budget="attempts") == 3
+
+
+def test_a_refusal_at_admission_is_counted_and_a_mere_hold_is_not(metrics):
+    metrics.action_refused(Reason.EXPIRED)
+    metrics.action_refused(Reason.PAUSED)
+
+    assert value(metrics, "guard_refusals_total", guard="expired") == 1
+    assert value(metrics, "guard_refusals_total", guard="other") is None
+
+
 def test_names_that_the_catalogue_does_not_know_share_one_series(metrics):
     for number in range(50):
         metrics.action_moved(an_execution(State.FAILED, execution_id=f"x-{number}", remediation=f"invented_{number}"))
