@@ -22,7 +22,7 @@ _MAD_TO_SIGMA = 1.4826
 """Makes the median absolute deviation of a normal sample estimate its standard deviation (Hampel 1974)."""
 
 _RELATIVE_FLOOR = 0.05
-"""A signal that never moved may move by this share of its level before that counts as one sigma."""
+"""A signal that never moved may move by this share of its level, old or new, before that counts as one sigma."""
 
 
 @dataclass(slots=True)
@@ -85,8 +85,8 @@ class Memory:
         newest, earlier = float(past[-1]), past[:-1]
         median = float(np.median(earlier))
         spread = _MAD_TO_SIGMA * float(np.median(np.abs(earlier - median)))
-        floor = max(_RELATIVE_FLOOR * abs(median), 1e-9)
-        return (newest - median) / max(spread, floor)
+        floor = _RELATIVE_FLOOR * max(abs(median), abs(newest))
+        return (newest - median) / max(spread, floor) if newest != median else 0.0
 
     def is_rising(self, signal: str, target: str) -> bool:
         """Whether the later half of the last ten numbers lies above the earlier half by more than its spread."""

@@ -87,11 +87,16 @@ def test_a_deviation_is_counted_in_robust_sigmas_of_the_earlier_looks():
 
 
 def test_one_outlier_in_the_past_does_not_hide_the_next():
-    assert remembering(*[10] * 30, 10_000, 100).deviation(SIGNAL, "node-7") == pytest.approx(90 / 0.5)
+    assert remembering(*[10] * 30, 10_000, 100).deviation(SIGNAL, "node-7") == pytest.approx(90 / 5)
 
 
 def test_a_signal_that_never_moved_may_move_a_little():
-    assert remembering(*[100] * 30, 104).deviation(SIGNAL, "node-7") == pytest.approx(0.8)
+    assert remembering(*[100] * 30, 104).deviation(SIGNAL, "node-7") == pytest.approx(4 / 5.2)
+
+
+def test_a_signal_that_was_always_zero_deviates_by_a_number_that_people_can_read():
+    assert remembering(*[0] * 30, 3).deviation(SIGNAL, "node-7") == pytest.approx(20)
+    assert remembering(*[0] * 31).deviation(SIGNAL, "node-7") == 0
 
 
 @pytest.mark.parametrize(
