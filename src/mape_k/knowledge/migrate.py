@@ -5,9 +5,10 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from mape_k.errors import StoreError
+from mape_k.knowledge.schema import metadata
 
 HEAD = "0001"
-"""The newest revision, known here so that Alembic, which is heavy, is loaded only when there is something to do."""
+"""The newest revision, known here so that Alembic, which is heavy, is loaded only when there are tables to change."""
 
 FOLDER = Path(__file__).with_name("migrations")
 
@@ -18,15 +19,17 @@ def migrate(connection: Connection) -> None:
     Raises:
         StoreError: the tables were made by a version this one does not know.
     """
-    stamped = _stamped(connection)
-    if stamped != HEAD:
+    if not inspect(connection).has_table("alembic_version"):
+        _create(connection)
+    elif (stamped := connection.execute(text("SELECT version_num FROM alembic_version")).scalar()) != HEAD:
         _upgrade(connection, stamped)
 
 
-def _stamped(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+def _create(connection: Connection) -> None:
+    """Make the tables as they are today, which is where all migrations together lead."""
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def _upgrade(connection: Connection, stamped: str | None) -> None:

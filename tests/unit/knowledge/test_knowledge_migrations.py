@@ -37,11 +37,29 @@ def file(tmp_path):
     database.close()
 
 
-def test_migrated_tables_are_those_of_the_schema(file):
+def made_anew(connection):
+    migrate(connection)
+
+
+def made_by_migrations(connection):
+    command.stamp(configured(connection), "base")
+    migrate(connection)
+
+
+def configured(connection):
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
+
+
+@pytest.mark.parametrize("make", [made_anew, made_by_migrations])
+def test_tables_are_those_of_the_schema_however_they_were_made(file, make):
     with file.writer.begin() as connection:
-        migrate(connection)
+        make(connection)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
 
 
@@ -52,27 +70,28 @@ def test_the_newest_revision_is_the_one_that_the_program_expects():
 
 
 def test_a_migration_can_be_taken_back_and_made_again(file):
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
     with file.writer.begin() as connection:
         migrate(connection)
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(configured(connection), "base")
         assert inspect(connection).get_table_names() == ["alembic_version"]
         migrate(connection)
         assert set(metadata.tables) < set(inspect(connection).get_table_names())
 
 
-def test_a_migration_that_is_interrupted_leaves_nothing_behind(file):
+@pytest.mark.parametrize("before", [[], ["alembic_version"]], ids=["anew", "by migrations"])
+def test_a_migration_that_is_interrupted_leaves_everything_as_it_was(file, before):
+    with file.writer.begin() as connection:
+        if before:
+            command.stamp(configured(connection), "base")
     with closing(file.writer.connect()) as connection:
         migrate(connection)
         connection.rollback()
     with file.reader.begin() as connection:
-        assert inspect(connection).get_table_names() == []
+        assert inspect(connection).get_table_names() == before
 
 
-def test_only_the_first_start_loads_the_migration_tool(tmp_path):
-    for expected in ("1 True", "2 False"):
+def test_a_start_with_nothing_to_migrate_does_not_load_the_migration_tool(tmp_path):
+    for expected in ("1 False", "2 False"):
         ran = subprocess.run(
             [sys.executable, "-c", OPEN, str(tmp_path)], capture_output=True, text=True, check=True, env=_environment()
         )
