@@ -75,8 +75,9 @@ class FakeEffector:
         self.seen: Callable[[str], None] = lambda _: None
 
     async def apply(self, request: PolicyRequest, *, key: str, **_: object) -> Applied:
+        was_known = self.is_idempotent and any(sent == key for sent, _ in self.sent)
         await self._take(key, request)
-        return Applied(policy_id="pol-1", is_idempotent=self.is_idempotent)
+        return Applied(policy_id="pol-1", was_known=was_known, is_idempotent=self.is_idempotent)
 
     async def roll_back(
         self, policy_id: str | None, compensation: PolicyRequest | None, *, key: str, **_: object

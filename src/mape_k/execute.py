@@ -200,7 +200,10 @@ class Executor:
         return await self._move(execution, State.VERIFYING, **self._from(execution, sent_at))
 
     async def _in_force(self, execution: Execution, applied: Applied) -> Execution:
-        fields = self._from(execution, self._clock.now())
+        """Write down that the Charter has the policy; one that it had before ends as long after its sending."""
+        now = self._clock.now()
+        began_at = execution.applied_at if applied.was_known and execution.applied_at else now
+        fields = self._from(execution, began_at) | {"applied_at": now}
         return await self._move(execution, State.VERIFYING, policy_id=applied.policy_id, **fields)
 
     def _from(self, execution: Execution, applied_at: datetime) -> dict[str, object]:
@@ -217,6 +220,8 @@ class Executor:
         }
         self.is_fenced = self.is_fenced or isinstance(error, FencedError)
         reason = next((r for kind, r in reasons.items() if isinstance(error, kind)), Reason.UNREACHABLE)
+        if isinstance(error, RejectedError) and _is_late(execution.request, self._clock.now()):
+            reason = Reason.EXPIRED  # it came too late: that says nothing against another try on fresh evidence
         return await self._move(execution, State.FAILED, reason=reason, detail=str(error))
 
     async def _follow_up(self, step: FollowUp, catalogue: Catalogue) -> Execution | None:

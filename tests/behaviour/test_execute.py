@@ -285,6 +285,28 @@ async def test_an_uncertain_outcome_is_resolved_by_the_same_key():
     assert (done.state, done.policy_id, done.applied_at) == (State.VERIFYING, "pol-1", at(30))
 
 
+async def test_a_policy_that_had_arrived_after_all_ends_as_long_after_its_sending():
+    bench = Bench(LOST)
+    await bench.act()
+    await bench.clock.sleep(900)
+    assert (await bench.follow(Step.RESUME)).expires_at == at(3600)
+
+
+async def test_a_policy_that_arrives_only_now_lives_from_now_on():
+    bench = Bench()
+    await bench.clock.sleep(30)
+    done = await bench.follow(Step.RESUME, execution=an_execution(State.UNCERTAIN))
+    assert done.expires_at == at(3630)
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(60, Reason.REJECTED), (61, Reason.EXPIRED)])
+async def test_what_is_refused_for_coming_too_late_may_be_tried_again(seconds, reason):
+    bench = Bench(RejectedError("422"))
+    await bench.clock.sleep(seconds)
+    done = await bench.follow(Step.RESUME, execution=an_execution(State.UNCERTAIN))
+    assert (done.state, done.reason) == (State.FAILED, reason)
+
+
 async def test_without_keys_an_uncertain_request_is_never_repeated_and_the_world_is_looked_at():
     bench = Bench(LOST, is_idempotent=False)
     await bench.act()
