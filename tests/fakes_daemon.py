@@ -37,7 +37,7 @@ class FakeDaemon:
 
     def __init__(self) -> None:
         self.report: CycleReport | None = a_report()
-        self.mode, self.is_draining, self.not_ready = Mode.ENFORCE, False, []
+        self.mode, self.is_leader, self.is_draining, self.not_ready = Mode.ENFORCE, True, False, []
         self.woken: list[WokenBy] = []
         self.archive = an_archive()
         self.metrics = Metrics()
@@ -50,6 +50,7 @@ class FakeDaemon:
             started_at=NOON - timedelta(hours=5),
             interval_seconds=30,
             report=self.report,
+            is_leader=self.is_leader,
             is_draining=self.is_draining,
         )
 

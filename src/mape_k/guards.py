@@ -88,6 +88,10 @@ def _in_flight(proposal: Proposal, ledger: Ledger) -> bool:
     return any(e.is_unsettled for e in _on_target(proposal, ledger))
 
 
+def _irreversible(proposal: Proposal, _: Ledger) -> bool:
+    return proposal.remediation.is_irreversible
+
+
 def _already_tried(proposal: Proposal, ledger: Ledger) -> bool:
     return any(
         e.remediation == proposal.remediation.name
@@ -123,6 +127,7 @@ GUARDS: Mapping[Reason, Callable[[Proposal, Ledger], bool]] = {
     Reason.TARGET_FROZEN: _frozen,
     Reason.IN_FLIGHT: _in_flight,
     Reason.INHIBITED: _inhibited,
+    Reason.IRREVERSIBLE: _irreversible,
     Reason.ALREADY_TRIED: _already_tried,
     Reason.COOLDOWN: _cooling_down,
     Reason.ATTEMPT_BUDGET: _attempts_used_up,

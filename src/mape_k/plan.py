@@ -113,6 +113,8 @@ def _about(finding: Finding, incident: Incident, situation: _Situation, taken: s
 def _held(incident: Incident, situation: _Situation) -> Reason | None:
     """Return why nothing may be decided about any incident of this pack now."""
     assessment, ledger = situation.assessment, situation.ledger
+    if ledger.is_fenced:
+        return Reason.FENCED
     if assessment.blind:
         return Reason.BLIND
     limits = situation.catalogue.packs[incident.root.pack].limits
@@ -184,12 +186,14 @@ def _action(remediation: Remediation, incident: Incident, finding: Finding, situ
 
 
 def _execution_id(remediation: Remediation, incident: Incident, finding: Finding, ledger: Ledger) -> str:
-    """Return the execution's id and idempotency key: stable for one attempt, whoever makes it and however often."""
-    before = sum(
-        (e.incident_id, e.remediation, e.target) == (incident.incident_id, remediation.name, finding.target)
-        for e in ledger.executions
-    )
-    text = "|".join((incident.incident_id, remediation.pack, remediation.name, finding.target, str(before + 1)))
+    """Return the execution's id and idempotency key: stable for one attempt, whoever makes it and however often.
+
+    Each attempt is named after the one before: a count would repeat itself once the ledger forgets the oldest.
+    """
+    mine = (incident.incident_id, remediation.pack, remediation.name, finding.target)
+    before = [e for e in ledger.executions if (e.incident_id, e.pack, e.remediation, e.target) == mine]
+    newest = max(before, key=lambda e: (e.admitted_at, e.execution_id), default=None)
+    text = "|".join((*mine, newest.execution_id if newest else ""))
     return "act-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
 

@@ -285,6 +285,7 @@ async def test_once_fenced_the_loop_looks_on_and_acts_no_more():
     await daemon.run(300)
     assert len(daemon.effector.sent) == 1
     assert {report.result for report in daemon.reports} == {CycleResult.COMPLETED}
+    assert set(daemon.reasons[1:]) == {Reason.FENCED}
 
 
 async def test_a_slow_charter_does_not_blind_the_monitor():

@@ -149,7 +149,7 @@ async def one_pack(request: web.Request) -> web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
-    """Stop acting, durably; looking and deciding go on."""
+    """Begin nothing new, durably; looking goes on, and what was begun is finished."""
     services = request.app[SERVICES]
     command = await _command(request)
     pause = Pause(since=services.clock.now(), by=command.by, comment=command.comment)

@@ -58,11 +58,14 @@ def _blind(last: Mapping[str, Any]) -> Headline | None:
 
 
 def _held_back(status: Mapping[str, Any]) -> Headline | None:
+    if not status["is_leader"]:
+        detail = "The Charter follows a daemon with a higher epoch. This one looks on, and sends nothing."
+        return Headline(tone=Tone.BAD, text="Another daemon is in charge", detail=detail)
     pause = status["pause"]
     if not pause:
         return None
     comment = f": {pause['comment']}" if pause["comment"] else ""
-    detail = f"By {pause['by']}{comment}. It looks and decides, and carries out nothing until `mape-k resume`."
+    detail = f"By {pause['by']}{comment}. It begins nothing new until `mape-k resume`; what was begun is finished."
     return Headline(tone=Tone.WARN, text="Paused", detail=detail)
 
 

@@ -63,9 +63,9 @@ def explain(*, execution_id: str, use_json: bool) -> None:
 @click.option("--by", default="operator", show_default=True, help="Who.")
 @as_json
 def pause(*, comment: str, by: str, use_json: bool) -> None:
-    """Stop acting until resumed; a restart does not lift it."""
+    """Begin nothing new until resumed; what was begun is finished. A restart does not lift it."""
     answer = _daemon().post("pause", document={"comment": comment, "by": by})
-    emit(answer, as_json=use_json, human=lambda _: line("paused: it looks and decides, and carries out nothing"))
+    emit(answer, as_json=use_json, human=lambda _: line("paused: it begins nothing new; what was begun is verified, renewed or rolled back"))
 
 
 @click.command()

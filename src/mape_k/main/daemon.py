@@ -45,8 +45,8 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: SystemClock, metrics: Metrics) -> int:
     systemd = Systemd(os.environ.get("NOTIFY_SOCKET"), clock=clock)
     async with (
-        open_peers(settings, clock, metrics) as peers,
         opened(settings, clock, metrics) as knowledge,
+        open_peers(settings, clock, metrics, knowledge) as peers,
     ):
         loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
         daemon = Daemon(
@@ -103,6 +103,7 @@ class Daemon:
                 started_at=started_at,
                 interval_seconds=self.settings.interval,
                 report=self.loop.last_report,
+                is_leader=not self.loop.executor.is_fenced,
                 is_draining=self.is_draining,
             ),
             catalogue=lambda: self.loop.catalogue,
@@ -169,6 +170,7 @@ class Daemon:
             return [f"the last cycle failed: {report.failure}"]
         sources = report.snapshot.sources.values() if report.snapshot else ()
         reasons = [f"{s.name} cannot be seen: {s.detail}" for s in sources if not s.is_up]
+        reasons += [FENCED] if self.loop.executor.is_fenced else []
         return reasons + ([report.failure] if report.failure else [])
 
     def closed(self, report: CycleReport) -> None:
@@ -177,6 +179,7 @@ class Daemon:
         if report.late_seconds is not None:
             self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
+        self.metrics.leader(is_leader=not self.loop.executor.is_fenced)
         self.metrics.knowledge_up(is_complete and not report.failure)
         line = canonical_line(report)
         (log.info if is_complete else log.error)("cycle_closed", **line)
@@ -186,6 +189,8 @@ class Daemon:
             self.systemd.watchdog()
         self.systemd.status(_status_line(self.settings.mode, report))
 
+
+FENCED = "the Charter follows a daemon with a higher epoch: end that one, then start this one again"
 
 MODE_SENTENCES: Mapping[Mode, str] = {
     Mode.SHADOW: "decides, records and scores, never acts; MAPE_K_MODE=enforce lets it act",

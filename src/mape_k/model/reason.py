@@ -40,10 +40,8 @@ class Reason(StrEnum):
     NOT_CORROBORATED = "not_corroborated", "The alert fires, but the newest samples of its own signal do not agree."
     RESIDUAL = "residual", "The alert's window still reaches back before the last action."
     IN_FLIGHT = "in_flight", "An action on this target is not finished yet."
-    CONSEQUENCE = "consequence", "Another finding of this incident explains it."
     SILENCED = "silenced", "The alert is silenced."
     INHIBITED = "inhibited", "The alert is inhibited by another."
-    FLAPPING = "flapping", "Not enough recent cycles agree."
     # refused: a guard says no
     COOLDOWN = "cooldown", "The same was done to this target too recently."
     ATTEMPT_BUDGET = "attempt_budget", "The attempts allowed in this window are used up."
@@ -52,9 +50,9 @@ class Reason(StrEnum):
     TARGET_UNKNOWN = "target_unknown", "Which target is meant cannot be seen."
     TARGET_FROZEN = "target_frozen", "A roll-back on this target failed; a person must look."
     ALREADY_TRIED = "already_tried", "It was tried in this incident and did not help."
+    IRREVERSIBLE = "irreversible", "It could never be undone, so a person must do it."
     EXPIRED = "expired", "The plan is older than its deadline."
     FENCED = "fenced", "Another daemon is in charge."
-    STORE_DOWN = "store_down", "No intent can be written, so nothing is sent."
     # nothing better
     NO_REMEDIATION = "no_remediation", "The pack knows no remediation for this."
     NOT_WORTH_IT = "not_worth_it", "Doing nothing scores higher than every candidate."

@@ -22,7 +22,7 @@ GUARDS = (
     Reason.ALREADY_TRIED,
     Reason.EXPIRED,
     Reason.FENCED,
-    Reason.STORE_DOWN,
+    Reason.IRREVERSIBLE,
 )
 ESCALATIONS = (Reason.EXHAUSTED, Reason.RENEWALS_USED_UP, Reason.PERSON_DECIDES)
 """Reasons with which the daemon leaves something to a person."""

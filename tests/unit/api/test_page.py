@@ -199,6 +199,15 @@ async def test_what_is_bad_is_the_headline(api, daemon, changes, text):
     assert (told["tone"], told["text"]) == (Tone.BAD, text)
 
 
+async def test_who_is_not_in_charge_says_so_before_all_else_that_holds_it_back(api, daemon):
+    daemon.report, daemon.is_leader = a_calm_report(), False
+    daemon.archive.paused = Pause(since=NOON, by="dolores")
+
+    told = await headline(api)
+
+    assert (told["tone"], told["text"]) == (Tone.BAD, "Another daemon is in charge")
+
+
 async def test_a_pause_is_the_headline_with_who_and_why(api, daemon):
     daemon.archive.paused = Pause(since=NOON, by="dolores", comment="maintenance")
 

@@ -47,6 +47,11 @@ def test_a_target_that_only_looks_like_a_wildcard_passes(target):
     assert refusal(a_proposal(target=target), a_ledger()) is None
 
 
+def test_what_can_never_be_undone_is_left_to_a_person():
+    assert refusal(a_proposal(a_remediation(compensation=None)), a_ledger()) is Reason.IRREVERSIBLE
+    assert refusal(a_proposal(a_remediation(compensation=None, leaves_nothing=True)), a_ledger()) is None
+
+
 @pytest.mark.parametrize("state", sorted(UNSETTLED))
 def test_an_unsettled_action_keeps_every_other_one_off_its_target(state):
     ledger = a_ledger(done(state, remediation="limit"))

@@ -374,6 +374,14 @@ def test_a_policy_that_nothing_took_over_is_still_looked_after(newer):
     assert [s.step for s in steps if s.execution_id == "act-1"] == [Step.RENEW]
 
 
+def test_an_attempt_is_named_after_the_one_before_and_alike_by_everyone():
+    first, second = (an_execution(State.FAILED, execution_id=name, reason=Reason.UNREACHABLE) for name in "ab")
+    ledgers = [a_ledger(), a_ledger(first), a_ledger(first, second), a_ledger(second)]
+    names = [decided(ledger=a_ledger(FAILED_LIMIT, *ledger.executions)).action.execution_id for ledger in ledgers]
+    assert names[2] == names[3]
+    assert len(set(names)) == 3
+
+
 # properties
 
 TARGETS = st.sampled_from(["a", "b", "c", "d", "e", "*", ""])
