@@ -71,6 +71,9 @@ def _can_see(known: OpenIncident, snapshot: Snapshot, catalogue: Catalogue) -> b
     """Whether silence about an incident means anything; an alert is silent, too, when its series are gone."""
     pack = catalogue.packs.get(known.pack)
     symptom = pack.symptoms.get(known.symptom) if pack else None
+    is_raised_by_violations = symptom is not None and symptom.alert is None and symptom.violation_severities
+    if is_raised_by_violations and snapshot.violations_quality is not Quality.VALUE:
+        return False
     vector = snapshot.vectors.get(symptom.signal or "") if symptom else None
     return vector is None or vector.quality not in _UNSEEN
 

@@ -4,13 +4,14 @@ A symptom that names an alert is raised by that alert alone, and its signal, vio
 or against; a symptom without one is raised by its own threshold or violations. A deviation never raises anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mape_k.analyze.memory import Memory
 from mape_k.model import (
     Alert,
+    Bound,
     Catalogue,
     Detector,
     Evidence,
@@ -20,6 +21,7 @@ from mape_k.model import (
     OnMissing,
     Pack,
     Quality,
+    Reading,
     Reason,
     Signal,
     Snapshot,
@@ -126,24 +128,35 @@ def _beyond_threshold(symptom: Symptom, sighting: Sighting) -> Iterator[tuple[st
     """Yield the targets whose signal has been beyond the threshold long enough, with the time since when."""
     if symptom.threshold is None or symptom.signal is None:
         return
-    signal = _signal(sighting.catalogue, symptom.signal)
+    signal, targets = _signal(sighting.catalogue, symptom.signal), _targets(symptom, sighting.snapshot)
     now = sighting.snapshot.as_of
-    for target in _targets(symptom, sighting.snapshot):
-        reading = sighting.snapshot.reading(symptom.signal, target)
-        if not reading.is_known and signal.on_missing is OnMissing.HOLD:
+    if targets is not None:
+        sighting.memory.forget_all_but(targets, symptom.pack, symptom.name)
+    for target in targets or ():
+        holds = _is_beyond(symptom.threshold, sighting.snapshot.reading(symptom.signal, target), signal.on_missing)
+        if holds is None:
             continue
-        holds = symptom.threshold.holds(reading.number()) if reading.is_known else signal.on_missing is OnMissing.BREACH
         since = sighting.memory.held_since((symptom.pack, symptom.name, target), holds=holds, now=now)
         if since is not None and now - since >= timedelta(seconds=symptom.threshold_for_seconds):
             yield target, since
 
 
-def _targets(symptom: Symptom, snapshot: Snapshot) -> Iterable[str]:
+def _is_beyond(threshold: Bound, reading: Reading, on_missing: OnMissing) -> bool | None:
+    """Return whether a reading is beyond a threshold; None where that cannot be seen, so that nothing changes."""
+    if reading.is_known:
+        return threshold.holds(reading.number())
+    if on_missing is OnMissing.HOLD and reading.quality is not Quality.EMPTY:
+        return None
+    return on_missing is OnMissing.BREACH
+
+
+def _targets(symptom: Symptom, snapshot: Snapshot) -> Sequence[str] | None:
+    """Return what may be beyond the threshold; None where nobody can see what there is."""
     if symptom.target.fixed is not None:
         return (symptom.target.fixed,)
     vector = snapshot.vectors.get(symptom.signal or "")
-    if vector is None:
-        return ()
+    if vector is None or vector.quality is not Quality.VALUE:
+        return None
     return tuple(target for target in vector.targets if target)
 
 

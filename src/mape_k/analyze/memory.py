@@ -1,6 +1,7 @@
 """The recent past of the signals a pack names: columnar, updated in place, owned by the analyst."""
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -102,6 +103,12 @@ class Memory:
             self.beyond_since.pop(key, None)
             return None
         return self.beyond_since.setdefault(key, now)
+
+    def forget_all_but(self, targets: Container[str], pack: str, symptom: str) -> None:
+        """Forget since when a symptom's condition held on targets that are gone."""
+        gone = [key for key in self.beyond_since if key[:2] == (pack, symptom) and key[2] not in targets]
+        for key in gone:
+            del self.beyond_since[key]
 
     def _past(self, signal: str, target: str) -> NDArray[np.float64]:
         history = self.histories.get(signal)

@@ -210,6 +210,13 @@ def test_silence_that_may_mean_nothing_closes_nothing(snapshot, fields):
     assert assessed(snapshot, **fields).closed == ()
 
 
+@pytest.mark.parametrize(("alert", "closed"), [(None, ()), ("Spike", ("inc-1",))])
+def test_violations_that_are_cut_keep_open_what_they_alone_would_report(alert, closed):
+    catalogue = a_catalogue(symptoms=(a_symptom(alert=alert, violation_severities=("CRITICAL",)),))
+    snapshot = a_snapshot({"node-7": 1.0}, violations_quality=Quality.PARTIAL, **QUIET)
+    assert assessed(snapshot, catalogue=catalogue).closed == closed
+
+
 @pytest.mark.parametrize(
     "fields",
     [

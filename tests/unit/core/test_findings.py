@@ -278,6 +278,23 @@ def test_a_look_below_the_threshold_starts_the_time_anew():
 
 
 @pytest.mark.parametrize(
+    ("target", "between", "expected"),
+    [
+        pytest.param(TargetRule(label=LABEL), {}, 0, id="gone in between"),
+        pytest.param(TargetRule(label=LABEL), {"node-8": 31.0}, 0, id="another one in its place"),
+        pytest.param(TargetRule(label=LABEL), Quality.STALE, 1, id="not seen in between"),
+        pytest.param(TargetRule(fixed="node-7"), Quality.EMPTY, 0, id="nothing there in between"),
+        pytest.param(TargetRule(fixed="node-7"), Quality.UNREACHABLE, 1, id="nobody to ask in between"),
+    ],
+)
+def test_what_was_gone_starts_anew_and_what_was_not_seen_goes_on(target, between, expected):
+    memory, symptom = Memory(), a_symptom(target=target, **OWN)
+    looks = {0: {"node-7": 31.0}, 30: between, 60: {"node-7": 31.0}}
+    *_, last = [found(a_snapshot(rate, seconds=s), symptom=symptom, memory=memory) for s, rate in looks.items()]
+    assert len(last) == expected
+
+
+@pytest.mark.parametrize(
     ("on_missing", "expected"), [(OnMissing.HOLD, 0), (OnMissing.IGNORE, 0), (OnMissing.BREACH, 1)]
 )
 def test_only_a_signal_that_says_so_is_beyond_its_threshold_by_being_absent(on_missing, expected):
