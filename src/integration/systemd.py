@@ -24,7 +24,7 @@ class Systemd:
         return self._tell("READY=1", *_status(status))
 
     def watchdog(self) -> bool:
-        """Give a sign of life; only a completed cycle may."""
+        """Give a sign of life; only a cycle that ended may, never a timer."""
         return self._tell("WATCHDOG=1")
 
     def status(self, text: str) -> bool:

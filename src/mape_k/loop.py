@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from mape_k.analyze import Analyst
-from mape_k.errors import MapeKError
+from mape_k.errors import MapeKError, StoreError
 from mape_k.execute import Executor
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Phase, PhaseTiming, WokenBy
 from mape_k.monitor import Monitor
@@ -98,6 +98,7 @@ class Loop:
             report.result = CycleResult.BLIND if assessment.blind else CycleResult.COMPLETED
         except PhaseFailedError as failure:
             report.result, report.failure = CycleResult.FAILED, str(failure)
+            report.is_store_up = not isinstance(failure.__cause__, StoreError)
         report.seconds = self.clock.monotonic() - begun
         return self._close(await self.journal.close_cycle(report))
 
@@ -136,7 +137,10 @@ class Loop:
 
     def _close(self, report: CycleReport) -> CycleReport:
         self.last_report = report
-        self.closed(report)
+        try:
+            self.closed(report)
+        except Exception:
+            log.exception("cycle_not_told", cycle_id=report.cycle_id)
         return report
 
     @asynccontextmanager

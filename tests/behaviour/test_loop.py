@@ -225,6 +225,7 @@ async def test_a_store_that_cannot_be_read_fails_the_cycle_and_nothing_is_sent()
         CycleResult.COMPLETED,
     ]
     assert daemon.reports[0].failure == "analyze: StoreError: disk full"
+    assert [report.is_store_up for report in daemon.reports[:3]] == [False, False, True]
     assert daemon.kinds == ["limit_source"]
 
 
@@ -245,6 +246,13 @@ async def test_a_mistake_in_a_phase_ends_its_cycle_and_not_the_loop():
     daemon.metrics.answers[QUERY] = ZeroDivisionError("a mistake")
     await daemon.run(50)
     assert [report.failure for report in daemon.reports] == ["monitor: ZeroDivisionError('a mistake')"] * 2
+
+
+async def test_whoever_is_told_of_a_cycle_and_fails_does_not_end_the_loop():
+    daemon = Daemon()
+    daemon.loop.closed = lambda report: daemon.reports.append(report) or 1 / 0
+    await daemon.run(50)
+    assert daemon.starts == [0, 30]
 
 
 async def test_a_timeout_of_a_socket_is_not_taken_for_the_cycles_deadline():

@@ -65,7 +65,7 @@ def explain(*, execution_id: str, use_json: bool) -> None:
 def pause(*, comment: str, by: str, use_json: bool) -> None:
     """Begin nothing new until resumed; what was begun is finished. A restart does not lift it."""
     answer = _daemon().post("pause", document={"comment": comment, "by": by})
-    emit(answer, as_json=use_json, human=lambda _: line("paused: it begins nothing new; what was begun is verified, renewed or rolled back"))
+    emit(answer, as_json=use_json, human=lambda _: line("paused: it begins nothing new, and finishes what was begun"))
 
 
 @click.command()

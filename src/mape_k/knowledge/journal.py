@@ -53,6 +53,7 @@ class SqlJournal:
             recorded = await asyncio.to_thread(encode_snapshot, report.snapshot) if report.snapshot else None
             await self._store.write(lambda connection: self._end(connection, report, recorded))
         except Exception as error:  # noqa: BLE001 - the next cycle must come, whatever became of this one
+            report.is_store_up = False
             report.result = max(report.result, CycleResult.BLIND, key=_GRAVITY.index)
             report.failure = "; ".join(filter(None, (report.failure, f"not kept: {error}")))
         return report

@@ -180,12 +180,13 @@ class Daemon:
             self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
         self.metrics.leader(is_leader=not self.loop.executor.is_fenced)
-        self.metrics.knowledge_up(is_complete and not report.failure)
+        self.metrics.knowledge_up(report.is_store_up)
         line = canonical_line(report)
         (log.info if is_complete else log.error)("cycle_closed", **line)
         if self._services is not None:
             self._services.events.publish("cycle_closed", line, report.cycle_id)
-        if is_complete:
+        # A store that fails is told by everything above; a restart would only take away who tells it.
+        if is_complete or not report.is_store_up:
             self.systemd.watchdog()
         self.systemd.status(_status_line(self.settings.mode, report))
 

@@ -54,6 +54,7 @@ class CycleReport:
     """All that one cycle saw, concluded and did; filled as the cycle goes on.
 
     ``late_seconds`` is how long after its tick a periodic cycle began; None for one that was woken.
+    ``is_store_up`` says whether Knowledge could be read and written throughout.
     """
 
     cycle_id: str
@@ -62,6 +63,7 @@ class CycleReport:
     late_seconds: float | None = None
     result: CycleResult = CycleResult.COMPLETED
     failure: str = ""
+    is_store_up: bool = True
     seconds: float = 0.0
     timings: list[PhaseTiming] = field(default_factory=list)
     snapshot: Snapshot | None = None

@@ -92,6 +92,7 @@ async def test_a_cycle_that_cannot_be_kept_says_so_and_raises_nothing(tmp_path, 
     report = await knowledge.journal.close_cycle(a_cycle(result=before, failure="seen before"))
     assert report.result is after
     assert report.failure == "seen before; not kept: Knowledge is closed"
+    assert not report.is_store_up
 
 
 async def test_a_cycle_with_text_that_no_one_can_write_does_not_end_the_loop(knowledge):
