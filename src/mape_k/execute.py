@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,10 +181,7 @@ class Executor:
             return await self._observe(execution)
         try:
             applied = await self._apply(execution, key=execution.execution_id, request=execution.request)
-        except (TransientError, UncertainError):
-            return execution
-        except FencedError:
-            self.is_fenced = True
+        except (TransientError, UncertainError, FencedError):
             return execution
         except (RejectedError, ConflictError) as error:
             return await self._failed(execution, error)
@@ -218,7 +216,6 @@ class Executor:
             ConflictError: Reason.CONFLICT,
             PermanentError: Reason.REJECTED,
         }
-        self.is_fenced = self.is_fenced or isinstance(error, FencedError)
         reason = next((r for kind, r in reasons.items() if isinstance(error, kind)), Reason.UNREACHABLE)
         if isinstance(error, RejectedError) and _is_late(execution.request, self._clock.now()):
             reason = Reason.EXPIRED  # it came too late: that says nothing against another try on fresh evidence
@@ -246,15 +243,16 @@ class Executor:
         if remediation is None or remediation.is_irreversible:
             return await self._move(execution, State.FROZEN, reason=Reason.ROLL_BACK_FAILED)
         try:
-            await self._effector.roll_back(
-                execution.policy_id,
-                _compensation(execution, remediation),
-                key=f"{execution.execution_id}:rollback",
-                epoch=execution.epoch,
-                traceparent=_traceparent(execution),
-                timeout_seconds=self._timeout,
-            )
-        except TransientError:
+            with self._heeding_the_fence():
+                await self._effector.roll_back(
+                    execution.policy_id,
+                    _compensation(execution, remediation),
+                    key=f"{execution.execution_id}:rollback",
+                    epoch=execution.epoch,
+                    traceparent=_traceparent(execution),
+                    timeout_seconds=self._timeout,
+                )
+        except (TransientError, FencedError):
             return execution
         except UncertainError as error:
             return execution if self._effector.is_idempotent else await self._freeze(execution, error)
@@ -263,9 +261,6 @@ class Executor:
         return await self._move(execution, State.ROLLED_BACK, expires_at=None)
 
     async def _freeze(self, execution: Execution, error: MapeKError) -> Execution:
-        self.is_fenced = self.is_fenced or isinstance(error, FencedError)
-        if self.is_fenced:
-            return execution
         return await self._move(execution, State.FROZEN, reason=Reason.ROLL_BACK_FAILED, detail=str(error))
 
     async def _renew(self, execution: Execution, remediation: Remediation | None) -> Execution:
@@ -284,8 +279,9 @@ class Executor:
                 reason=Reason.RENEWAL_FAILED,
                 detail=str(error),
             )
+        except FencedError:
+            return execution
         except MapeKError as error:
-            self.is_fenced = self.is_fenced or isinstance(error, FencedError)
             return await self._move(execution, State.SUCCEEDED, reason=Reason.RENEWAL_FAILED, detail=str(error))
         ttl = timedelta(seconds=request.ttl_seconds or 0.0)
         return await self._move(
@@ -293,13 +289,23 @@ class Executor:
         )
 
     async def _apply(self, execution: Execution, *, key: str, request: PolicyRequest) -> Applied:
-        return await self._effector.apply(
-            request,
-            key=key,
-            epoch=execution.epoch,
-            traceparent=_traceparent(execution),
-            timeout_seconds=self._timeout,
-        )
+        with self._heeding_the_fence():
+            return await self._effector.apply(
+                request,
+                key=key,
+                epoch=execution.epoch,
+                traceparent=_traceparent(execution),
+                timeout_seconds=self._timeout,
+            )
+
+    @contextmanager
+    def _heeding_the_fence(self) -> Iterator[None]:
+        """Stop acting from the moment that the other side says who else is in charge."""
+        try:
+            yield
+        except FencedError:
+            self.is_fenced = True
+            raise
 
     async def _move(self, execution: Execution, to: State, **fields: object) -> Execution:
         moved = await self._journal.move(execution, to, **fields)

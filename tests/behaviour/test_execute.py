@@ -535,6 +535,12 @@ async def test_a_refused_renewal_is_told_and_the_policy_ends_when_it_ends(error)
     assert (bench.execution.state, bench.execution.reason) == (State.SUCCEEDED, Reason.RENEWAL_FAILED)
 
 
+async def test_a_renewal_that_is_fenced_is_left_to_the_next_leader():
+    bench = await renewed(FencedError("412"))
+    assert bench.execution.state is State.RENEWING
+    assert bench.executor.is_fenced
+
+
 async def test_a_renewal_that_was_cut_is_taken_up_again_with_its_own_key():
     bench = Bench()
     await bench.follow(Step.RESUME, execution=an_execution(State.RENEWING))
