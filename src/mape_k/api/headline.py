@@ -75,6 +75,8 @@ def _at_work(status: Mapping[str, Any]) -> Headline:
     detail = f"{acting} acted upon in the last cycle, {len(status['held'])} held back; the reasons are below."
     if count:
         return Headline(tone=Tone.WARN, text=f"{count} open incident{'s' if count > 1 else ''}", detail=detail)
+    if status["unsettled"]:
+        return Headline(tone=Tone.WAIT, text="Waiting to see what an action did", detail="Nothing else is wrong.")
     if unseen:
         return Headline(tone=Tone.WARN, text="Nothing wrong in what is seen", detail=f"Not seen: {', '.join(unseen)}.")
     return Headline(tone=Tone.GOOD, text="All is well", detail="Everything is seen, and nothing is wrong.")

@@ -123,6 +123,7 @@ SCHEMAS: Mapping[str, Schema] = {
         sources=_list_of(_ref("Source")),
         incidents=_list_of(_ref("Incident")),
         held=_list_of(_ref("Held")),
+        unsettled=_COUNT,
     ),
 }
 

@@ -5,8 +5,8 @@ import pytest
 
 from mape_k.api.headline import Tone, span
 from mape_k.api.page import number, share, when
-from mape_k.model import Assessment, CycleResult, Mode, Pause, Plan, Quality, Snapshot, SourceHealth
-from sample_reports import NOON, a_report, a_snapshot
+from mape_k.model import Assessment, CycleResult, Ledger, Mode, Pause, Plan, Quality, Snapshot, SourceHealth
+from sample_reports import NOON, a_report, a_snapshot, an_execution
 
 HOSTILE = [
     '"><script>alert(1)</script>',
@@ -180,6 +180,14 @@ async def test_all_is_well_only_when_everything_is_seen(api, daemon):
 
     assert (well["tone"], well["text"]) == (Tone.GOOD, "All is well")
     assert (unsure["tone"], unsure["detail"]) == (Tone.WARN, "Not seen: charter.")
+
+
+async def test_while_an_action_is_not_judged_yet_the_headline_waits_for_it(api, daemon):
+    daemon.report = a_calm_report(ledger=Ledger(as_of=NOON, executions=(an_execution(),)))
+
+    told = await headline(api)
+
+    assert (told["tone"], told["text"]) == (Tone.WAIT, "Waiting to see what an action did")
 
 
 @pytest.mark.parametrize(
