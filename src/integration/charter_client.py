@@ -1,6 +1,6 @@
 """The Charter; satisfies :class:`mape_k.ports.ViolationSource` and :class:`mape_k.ports.Effector`."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +20,9 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 PolicyId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._~:-]{0,199}\Z")]
 """Goes into an address, so nothing may be in it that leads elsewhere."""
+
+Remember = Callable[[bool], Awaitable[None]]
+"""Keeps, beyond the life of this process, whether the Charter echoes keys; never raises."""
 
 BODY_CAP_BYTES = 1024 * 1024
 PAGE_VIOLATIONS = 500
@@ -87,6 +90,8 @@ class CharterClient:
         url: the Charter's address, with its path prefix where it has one.
         token: sent as a bearer token.
         idempotent: whether it honours ``Idempotency-Key``; ``auto``: once an answer has echoed the key.
+        echoes: whether it was seen to echo keys before, by this process or an earlier one.
+        remember: told whenever that changes, before anybody hears of the answer that shows it.
     """
 
     def __init__(
@@ -96,11 +101,14 @@ class CharterClient:
         *,
         token: Token | None = None,
         idempotent: Literal["auto", "yes", "no"] = "auto",
+        echoes: bool = False,
+        remember: Remember | None = None,
     ) -> None:
         self._peer = http.peer("charter", url, body_cap_bytes=BODY_CAP_BYTES, token=token)
         self._clock = http.clock
         self._idempotent = idempotent
-        self._echoes = False
+        self._echoes = echoes
+        self._remember = remember
         self._capabilities: frozenset[Capability] | None = None
 
     @property
@@ -161,8 +169,13 @@ class CharterClient:
         post = self._effect("api/v1/policies", body=_policy_body(request), headers=headers)
         deadline = self._clock.monotonic() + timeout_seconds
         applied = await self._ask(post, lambda answer: _read_applied(answer, key), deadline)
-        self._echoes = applied.is_idempotent
+        await self._note(echoes=applied.is_idempotent)
         return applied
+
+    async def _note(self, *, echoes: bool) -> None:
+        changed, self._echoes = echoes is not self._echoes, echoes
+        if changed and self._remember is not None:
+            await self._remember(echoes)
 
     async def roll_back(
         self,

@@ -203,6 +203,28 @@ async def test_an_echoed_key_makes_a_charter_idempotent_until_an_answer_lacks_it
     assert seen == [False, True, True, False]
 
 
+async def test_a_charter_that_echoed_keys_before_is_idempotent_from_the_start(http: HttpSession) -> None:
+    async with raw_peer(RESET, http_answer(APPLIED, 200)) as peer:
+        applied = await apply(CharterClient(http, peer.url, echoes=True))
+
+    assert applied.was_known
+    assert [sent(request)[0]["idempotency-key"] for request in peer.requests] == [KEY, KEY]
+
+
+async def test_every_change_of_what_a_charter_echoes_is_remembered_once(http: HttpSession) -> None:
+    remembered: list[bool] = []
+
+    async def remember(echoes: bool) -> None:
+        remembered.append(echoes)
+
+    async with raw_peer(*[http_answer(APPLIED, 201)] * 2, http_answer(SILENT, 201)) as peer:
+        client = CharterClient(http, peer.url, remember=remember)
+        for _ in range(3):
+            await apply(client)
+
+    assert remembered == [True, False]
+
+
 async def test_an_echo_changes_nothing_when_the_setting_says_no(http: HttpSession) -> None:
     async with raw_peer(http_answer(APPLIED, 201)) as peer:
         client = CharterClient(http, peer.url, idempotent="no")

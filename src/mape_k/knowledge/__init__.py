@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from mape_k.errors import StoreError
 from mape_k.knowledge.archive import SqlArchive
 from mape_k.knowledge.cycles import Retention, end_interrupted
 from mape_k.knowledge.journal import SqlJournal
-from mape_k.knowledge.ledger import EPOCH, read_meta, read_open_executions, write_meta
+from mape_k.knowledge.ledger import EPOCH, KEYS_ECHOED, read_meta, read_open_executions, write_meta
 from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.moves import take_over
 from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
@@ -30,6 +31,20 @@ class Knowledge:
     archive: SqlArchive
     store: Store
     epoch: int
+
+    async def keys_echoed(self, peer: str) -> bool:
+        """Return whether the last answer of this peer showed that it honours idempotency keys.
+
+        Raises:
+            StoreError: not readable.
+        """
+        return await self.store.read(lambda connection: peer == read_meta(connection, KEYS_ECHOED))
+
+    async def note_keys_echoed(self, peer: str, echoed: bool) -> None:
+        """Keep that for later daemons; what cannot be written is found out anew by the next one, so this never raises."""
+        document = peer if echoed else None
+        with suppress(StoreError):
+            await self.store.write(lambda connection: write_meta(connection, KEYS_ECHOED, document))
 
     async def close(self) -> None:
         """Finish the writes that wait, close the file and let the next daemon in."""

@@ -19,6 +19,7 @@ _EXECUTION = [executions.c[field.name] for field in fields(Execution)]
 _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
 
 EPOCH = "epoch"
+KEYS_ECHOED = "keys_echoed"
 PAUSE = "pause"
 SIGHT_LOST_AT = "sight_lost_at"
 

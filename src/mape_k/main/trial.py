@@ -44,7 +44,10 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
 
 async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:
     clock, metrics = SystemClock(), Metrics()
-    async with open_peers(settings, clock, metrics) as peers, opened(settings, clock, metrics) as knowledge:
+    async with (
+        opened(settings, clock, metrics) as knowledge,
+        open_peers(settings, clock, metrics, knowledge) as peers,
+    ):
         loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
         report = await loop.run_cycle(WokenBy.OPERATOR)
         await loop.executor.drain(CHECK_SECONDS)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from secrets import SystemRandom
 
 from pydantic import SecretStr
@@ -45,12 +46,16 @@ class Peers:
 
 
 @asynccontextmanager
-async def open_peers(settings: Settings, clock: SystemClock, metrics: Metrics) -> AsyncIterator[Peers]:
-    """Open the one bounded HTTP session and the adapters that share it."""
+async def open_peers(
+    settings: Settings, clock: SystemClock, metrics: Metrics, knowledge: Knowledge | None = None
+) -> AsyncIterator[Peers]:
+    """Open the one bounded HTTP session and the adapters that share it; Knowledge is for those that act."""
 
     def asked(source: str, seconds: float, outcome: str) -> None:
         metrics.source_asked(source, seconds, _OUTCOMES.get(outcome, "failed"))
 
+    url = settings.charter_url
+    echoes = await knowledge.keys_echoed(url) if knowledge else False
     async with HttpSession(clock=clock, jitter=SystemRandom().random, observe=asked) as http:
         yield Peers(
             prometheus=PrometheusClient(http, settings.prometheus_url, token=_token(settings.prometheus_token)),
@@ -59,9 +64,11 @@ async def open_peers(settings: Settings, clock: SystemClock, metrics: Metrics) -
             ),
             charter=CharterClient(
                 http,
-                settings.charter_url,
+                url,
                 token=_token(settings.charter_token),
                 idempotent=settings.charter_idempotent,
+                echoes=echoes,
+                remember=partial(knowledge.note_keys_echoed, url) if knowledge else None,
             ),
         )
 

@@ -155,6 +155,25 @@ async def test_what_earlier_daemons_left_is_known_before_the_first_cycle(tmp_pat
         assert (await after.archive.page("cycles", limit=5)).items == ()
 
 
+async def test_whether_a_peer_echoes_keys_outlives_the_daemon_until_an_answer_says_otherwise(tmp_path):
+    async with opened(tmp_path) as before:
+        assert not await before.keys_echoed("http://charter")
+        await before.note_keys_echoed("http://charter", echoed=True)
+    async with opened(tmp_path) as after:
+        assert await after.keys_echoed("http://charter")
+        assert not await after.keys_echoed("http://another")
+        await after.note_keys_echoed("http://charter", echoed=False)
+        assert not await after.keys_echoed("http://charter")
+
+
+async def test_a_fact_about_a_peer_that_cannot_be_kept_troubles_nobody(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        pass
+    await knowledge.note_keys_echoed("http://charter", echoed=True)
+    async with opened(tmp_path) as after:
+        assert not await after.keys_echoed("http://charter")
+
+
 async def test_what_was_learned_outlives_the_daemon(tmp_path):
     async with opened(tmp_path) as before:
         await brought_to(before.journal, State.VERIFYING)
