@@ -41,7 +41,7 @@ class Knowledge:
         return await self.store.read(lambda connection: peer == read_meta(connection, KEYS_ECHOED))
 
     async def note_keys_echoed(self, peer: str, echoed: bool) -> None:
-        """Keep that for later daemons; what cannot be written is found out anew by the next one, so this never raises."""
+        """Keep that for later daemons; never raises: what could not be written is found out anew by the next one."""
         document = peer if echoed else None
         with suppress(StoreError):
             await self.store.write(lambda connection: write_meta(connection, KEYS_ECHOED, document))
