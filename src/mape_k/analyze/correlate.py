@@ -2,11 +2,20 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from mape_k.analyze.memory import Memory
 from mape_k.model import Bound, Catalogue, Cause, Detector, Finding, Incident, OpenIncident, Risk, Severity, Symptom
+
+Key: TypeAlias = tuple[str, str, str]
+"""Pack, symptom and target."""
+
+Effect: TypeAlias = tuple[str, str, str | None]
+"""Pack and symptom, with the target where it matters: a symptom of the system as a whole has None."""
 
 CAUSE_WEIGHTS: Mapping[str, float] = {"explains": 0.4, "came_first": 0.25, "severity": 0.2, "agreement": 0.15}
 """What makes a finding the likely cause of its incident; the weights add up to 1."""
@@ -38,34 +47,58 @@ def correlate(
     Returns:
         Incidents by risk, greatest first; ties by id.
     """
-    known = tuple(known)
+    remembered: dict[Key, list[OpenIncident]] = {}
+    for incident in known:
+        remembered.setdefault((incident.pack, incident.symptom, incident.target), []).append(incident)
     incidents = [
-        _incident(group, known, catalogue=catalogue, memory=memory, now=now) for group in _groups(findings, catalogue)
+        _incident(group, remembered, catalogue=catalogue, memory=memory, now=now)
+        for group in _groups(findings, catalogue)
     ]
     return tuple(sorted(incidents, key=lambda incident: (-incident.risk.score, incident.incident_id)))
 
 
-def _groups(findings: Sequence[Finding], catalogue: Catalogue) -> list[list[Finding]]:
-    groups: list[list[Finding]] = []
-    for finding in findings:
-        linked = [g for g in groups if any(_belong_together(finding, other, catalogue) for other in g)]
-        merged = [finding, *(f for g in linked for f in g)]
-        groups = [g for g in groups if g not in linked] + [merged]
-    return groups
+def _groups(findings: Sequence[Finding], catalogue: Catalogue) -> Iterable[Sequence[Finding]]:
+    """Return what belongs together, by the names that findings share: a storm brings thousands of them."""
+    group_of = list(range(len(findings)))
+
+    def first_of(place: int) -> int:
+        while group_of[place] != place:
+            group_of[place] = place = group_of[group_of[place]]
+        return place
+
+    for linked in _links(findings, catalogue):
+        for place in linked:
+            group_of[first_of(place)] = first_of(linked[0])
+    groups: dict[int, list[Finding]] = {}
+    for place, finding in enumerate(findings):
+        groups.setdefault(first_of(place), []).append(finding)
+    return groups.values()
 
 
-def _belong_together(one: Finding, other: Finding, catalogue: Catalogue) -> bool:
-    if one.pack != other.pack:
-        return False
-    same_target = one.target == other.target != ""
-    return same_target or _explains(one, other, catalogue) or _explains(other, one, catalogue)
+def _links(findings: Sequence[Finding], catalogue: Catalogue) -> Iterator[Sequence[int]]:
+    """Yield the places of findings on one target, and of those that explain something with what they explain."""
+    on_target: dict[tuple[str, str], list[int]] = {}
+    causes: dict[Effect, list[int]] = {}
+    effects: dict[Effect, list[int]] = {}
+    for place, finding in enumerate(findings):
+        if finding.target:
+            on_target.setdefault((finding.pack, finding.target), []).append(place)
+        effects.setdefault(_effect(finding, finding.symptom, catalogue), []).append(place)
+        for effect in _explained_by(finding, catalogue):
+            causes.setdefault(effect, []).append(place)
+    yield from on_target.values()
+    yield from (causes[effect] + effects[effect] for effect in causes if effect in effects)
 
 
-def _explains(cause: Finding, effect: Finding, catalogue: Catalogue) -> bool:
-    """Whether the pack says that one brings about the other, on the same target or on the system as a whole."""
-    if cause.pack != effect.pack or effect.symptom not in _symptom(cause, catalogue).explains:
-        return False
-    return cause.target == effect.target or _symptom(effect, catalogue).target.label is None
+def _explained_by(finding: Finding, catalogue: Catalogue) -> Iterator[Effect]:
+    """Yield what the pack says that a finding brings about, on the same target or on the system as a whole."""
+    return (_effect(finding, name, catalogue) for name in _symptom(finding, catalogue).explains)
+
+
+def _effect(finding: Finding, symptom: str, catalogue: Catalogue) -> Effect:
+    known = catalogue.packs[finding.pack].symptoms.get(symptom)
+    is_of_the_target = known is None or known.target.label is not None
+    return finding.pack, symptom, finding.target if is_of_the_target else None
 
 
 def _symptom(finding: Finding, catalogue: Catalogue) -> Symptom:
@@ -74,19 +107,18 @@ def _symptom(finding: Finding, catalogue: Catalogue) -> Symptom:
 
 def _incident(
     group: Sequence[Finding],
-    known: Sequence[OpenIncident],
+    remembered: Mapping[Key, Sequence[OpenIncident]],
     *,
     catalogue: Catalogue,
     memory: Memory,
     now: datetime,
 ) -> Incident:
     causes = rank_causes(group, catalogue)
-    keys = {finding.key for finding in group}
-    continued = sorted((k for k in known if (k.pack, k.symptom, k.target) in keys), key=lambda k: k.opened_at)
-    root = causes[0].finding
+    continued = (incident for finding in group for incident in remembered.get(finding.key, ()))
+    oldest = min(continued, key=lambda incident: (incident.opened_at, incident.incident_id), default=None)
     return Incident(
-        incident_id=continued[0].incident_id if continued else incident_id(root, now),
-        opened_at=continued[0].opened_at if continued else now,
+        incident_id=oldest.incident_id if oldest else incident_id(causes[0].finding, now),
+        opened_at=oldest.opened_at if oldest else now,
         causes=causes,
         risk=assess_risk(group, catalogue=catalogue, memory=memory, now=now),
     )
@@ -100,32 +132,41 @@ def incident_id(root: Finding, opened_at: datetime) -> str:
 
 def rank_causes(group: Sequence[Finding], catalogue: Catalogue) -> tuple[Cause, ...]:
     """Return the findings of an incident by how likely each is the cause of the others, best first."""
-    terms = {finding.key: _cause_terms(finding, group, catalogue) for finding in group}
-    total = math.fsum(math.fsum(t.values()) for t in terms.values())
+    effects = [_effect(finding, finding.symptom, catalogue) for finding in group]
+    explained = {effect for finding in group for effect in _explained_by(finding, catalogue)}
+    terms = _cause_terms(group, Counter(effects), catalogue)
+    total = math.fsum(math.fsum(t.values()) for t in terms)
     causes = [
         Cause(
             finding=finding,
-            confidence=math.fsum(terms[finding.key].values()) / total,
-            is_explained=any(_explains(other, finding, catalogue) for other in group if other is not finding),
-            terms=terms[finding.key],
+            confidence=math.fsum(shares.values()) / total,
+            is_explained=effect in explained,
+            terms=shares,
         )
-        for finding in group
+        for finding, effect, shares in zip(group, effects, terms, strict=True)
     ]
     return tuple(sorted(causes, key=lambda cause: (-cause.confidence, cause.finding.key)))
 
 
-def _cause_terms(finding: Finding, group: Sequence[Finding], catalogue: Catalogue) -> dict[str, float]:
-    others = [other for other in group if other is not finding]
-    explained = sum(_explains(finding, other, catalogue) for other in others)
-    later = sum(finding.since <= other.since for other in others)
-    detectors = {evidence.detector for evidence in finding.evidence}
-    shares = {
-        "explains": explained / len(others) if others else 1.0,
-        "came_first": later / len(others) if others else 1.0,
-        "severity": SEVERITY_RISK[finding.severity] / SEVERITY_RISK[Severity.CRITICAL],
-        "agreement": len(detectors) / len(Detector),
-    }
-    return {name: CAUSE_WEIGHTS[name] * share for name, share in shares.items()}
+def _cause_terms(
+    group: Sequence[Finding], effects: Mapping[Effect, int], catalogue: Catalogue
+) -> list[dict[str, float]]:
+    begun, others = sorted(finding.since for finding in group), len(group) - 1
+    return [
+        {
+            "explains": CAUSE_WEIGHTS["explains"]
+            * _share(sum(effects.get(effect, 0) for effect in _explained_by(finding, catalogue)), others),
+            "came_first": CAUSE_WEIGHTS["came_first"] * _share(others - bisect_left(begun, finding.since), others),
+            "severity": CAUSE_WEIGHTS["severity"] * SEVERITY_RISK[finding.severity] / SEVERITY_RISK[Severity.CRITICAL],
+            "agreement": CAUSE_WEIGHTS["agreement"] * len({e.detector for e in finding.evidence}) / len(Detector),
+        }
+        for finding in group
+    ]
+
+
+def _share(count: int, others: int) -> float:
+    """Return which share of the others it is; who is alone is the cause."""
+    return count / others if others else 1.0
 
 
 def assess_risk(group: Sequence[Finding], *, catalogue: Catalogue, memory: Memory, now: datetime) -> Risk:

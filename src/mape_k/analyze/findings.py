@@ -34,6 +34,9 @@ from mape_k.model import (
 RESIDUAL_SLACK_SCRAPES = 3
 """Scrape intervals granted on top of an alert's window: one for the sample, two for rule evaluation and delivery."""
 
+VIOLATIONS_SHOWN = 10
+"""Violations that are kept as evidence of one finding, the newest; thousands more would say the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -183,10 +186,14 @@ def _supporting(symptom: Symptom, target: str, sighting: Sighting) -> Iterator[E
         if sigmas is not None and symptom.deviation_sigmas and abs(sigmas) >= symptom.deviation_sigmas:
             detail = f"{sigmas:+.1f} robust sigmas from its recent past"
             yield Evidence(detector=Detector.DEVIATION, what=symptom.signal, reading=reading, detail=detail)
-    for violation in _violations(symptom, sighting.snapshot):
-        if violation.target == target:
-            detail = f"{violation.severity} at {violation.detected_at.isoformat()}"
-            yield Evidence(detector=Detector.VIOLATION, what=violation.violation_type, detail=detail)
+    yield from _newest_violations(symptom, target, sighting.snapshot)
+
+
+def _newest_violations(symptom: Symptom, target: str, snapshot: Snapshot) -> Iterator[Evidence]:
+    theirs = [violation for violation in _violations(symptom, snapshot) if violation.target == target]
+    for violation in theirs[-VIOLATIONS_SHOWN:]:
+        detail = f"{violation.severity} at {violation.detected_at.isoformat()}"
+        yield Evidence(detector=Detector.VIOLATION, what=violation.violation_type, detail=detail)
 
 
 def _hold(pack: Pack, symptom: Symptom, raised: _Raised, sighting: Sighting) -> Reason | None:

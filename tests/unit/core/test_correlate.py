@@ -290,6 +290,17 @@ def test_every_finding_is_in_exactly_one_incident_whatever_the_order(findings):
         assert [i.incident_id for i in correlated(*shuffled)] == [i.incident_id for i in incidents]
 
 
+@given(FINDINGS)
+def test_an_incident_is_all_that_hangs_together_two_by_two(findings):
+    for incident in correlated(*findings):
+        reached, rest = [incident.root], [f for f in findings if f is not incident.root]
+        for finding in reached:
+            linked = [other for other in rest if len(correlated(finding, other)) == 1]
+            reached += linked
+            rest = [other for other in rest if other not in linked]
+        assert sorted(f.key for f in reached) == sorted(f.key for f in incident.findings)
+
+
 def test_the_gravest_there_can_be_is_a_hundred_at_most():
     evidence = tuple(Evidence(detector=detector, what=SIGNAL) for detector in Detector)
     findings = [a_finding(f"n{n}", severity=Severity.CRITICAL, rate=1e9) for n in range(50)]

@@ -21,7 +21,7 @@ from builders import (
     an_execution,
     at,
 )
-from mape_k.analyze.findings import Sighting, find
+from mape_k.analyze.findings import VIOLATIONS_SHOWN, Sighting, find
 from mape_k.analyze.memory import Memory
 from mape_k.model import Bound, Detector, Observation, OnMissing, Quality, Reason, Severity, State, TargetRule, Verdict
 
@@ -308,6 +308,15 @@ def test_a_symptom_without_an_alert_is_raised_by_its_violations():
     snapshot = a_snapshot(violations=(a_violation(), a_violation(seconds=-90)))
     finding = the_only(found(snapshot, symptom=symptom))
     assert (finding.target, finding.since, finding.hold) == ("node-7", at(-90), None)
+
+
+def test_of_a_flood_of_violations_the_newest_are_the_evidence():
+    symptom = a_symptom(alert=None, signal=None, threshold=None, violation_severities=("CRITICAL",))
+    flood = tuple(a_violation(seconds=-seconds) for seconds in range(290, 0, -1))
+    finding = the_only(found(a_snapshot(violations=flood), symptom=symptom))
+    assert finding.since == at(-290)
+    assert len(finding.evidence) == VIOLATIONS_SHOWN
+    assert finding.evidence[-1].detail.endswith(at(-1).isoformat())
 
 
 def test_a_catalogue_without_packs_finds_nothing():
