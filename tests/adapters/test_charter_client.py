@@ -412,6 +412,17 @@ async def test_a_list_as_long_as_its_limit_is_partial(http: HttpSession) -> None
     assert (len(found), is_partial) == (PAGE_VIOLATIONS, True)
 
 
+async def test_a_charter_that_is_slow_over_its_pages_is_cut_while_there_is_time() -> None:
+    clock = StandingClock()
+
+    def a_second_later(*_: object) -> None:
+        clock.seconds += 1
+
+    pages = [http_answer({"violations": [seen(f"v{n}", n)], "next_cursor": f"c{n}"}) for n in range(PAGES_MAX)]
+    async with HttpSession(clock=clock, jitter=lambda: 0.5, observe=a_second_later) as http:
+        assert await ids(http, *pages) == (["v0", "v1", "v2"], True)
+
+
 async def test_a_cursor_that_leads_nowhere_ends_in_a_partial_answer(http: HttpSession) -> None:
     assert await ids(http, http_answer({"violations": [seen("v1")], "next_cursor": "again"})) == (["v1"], True)
 
