@@ -74,7 +74,15 @@ class Executor:
         self._told = told
         self._refused = refused
         self._running: dict[str, asyncio.Task[Execution | Reason | None]] = {}
+        self._waits_until = 0.0
         self.is_fenced = False
+
+    @property
+    def hold(self) -> Reason | None:
+        """Why nothing may be sent at the moment; None: it may."""
+        if self.is_fenced:
+            return Reason.FENCED
+        return Reason.ASKED_TO_WAIT if self._clock.monotonic() < self._waits_until else None
 
     async def carry_out(
         self, plan: Plan, assessment: Assessment, catalogue: Catalogue, *, mode: Mode, budget_seconds: float
@@ -85,10 +93,11 @@ class Executor:
             The ids of the executions that were started or moved on in this cycle.
         """
         started: dict[str, asyncio.Task[Execution | Reason | None]] = {}
+        may_send = mode is Mode.ENFORCE and self.hold is None
         for step in plan.follow_ups:
-            if mode is Mode.ENFORCE or step.step in _NOT_SENT:
+            if may_send or step.step in _NOT_SENT:
                 self._start(started, step.execution_id, self._follow_up(step, catalogue))
-        for action in plan.actions if mode is Mode.ENFORCE else ():
+        for action in plan.actions if may_send else ():
             remediation = catalogue.remediation(action.pack, action.remediation)
             if remediation is not None:
                 explanation = _explanation(action, plan, assessment)
@@ -243,7 +252,7 @@ class Executor:
         if remediation is None or remediation.is_irreversible:
             return await self._move(execution, State.FROZEN, reason=Reason.ROLL_BACK_FAILED)
         try:
-            with self._heeding_the_fence():
+            with self._heeding():
                 await self._effector.roll_back(
                     execution.policy_id,
                     _compensation(execution, remediation),
@@ -289,7 +298,7 @@ class Executor:
         )
 
     async def _apply(self, execution: Execution, *, key: str, request: PolicyRequest) -> Applied:
-        with self._heeding_the_fence():
+        with self._heeding():
             return await self._effector.apply(
                 request,
                 key=key,
@@ -299,10 +308,14 @@ class Executor:
             )
 
     @contextmanager
-    def _heeding_the_fence(self) -> Iterator[None]:
-        """Stop acting from the moment that the other side says who else is in charge."""
+    def _heeding(self) -> Iterator[None]:
+        """Remember when the other side says that somebody else is in charge, or how long it wants to be left alone."""
         try:
             yield
+        except TransientError as error:
+            asked_for = error.retry_after_seconds or 0.0
+            self._waits_until = max(self._waits_until, self._clock.monotonic() + asked_for)
+            raise
         except FencedError:
             self.is_fenced = True
             raise

@@ -113,8 +113,8 @@ def _about(finding: Finding, incident: Incident, situation: _Situation, taken: s
 def _held(incident: Incident, situation: _Situation) -> Reason | None:
     """Return why nothing may be decided about any incident of this pack now."""
     assessment, ledger = situation.assessment, situation.ledger
-    if ledger.is_fenced:
-        return Reason.FENCED
+    if ledger.hold:
+        return ledger.hold
     if assessment.blind:
         return Reason.BLIND
     limits = situation.catalogue.packs[incident.root.pack].limits

@@ -170,6 +170,17 @@ async def test_what_is_not_admitted_is_told_and_not_among_what_was_started():
     assert (bench.started, bench.refused) == ((), [Reason.PAUSED])
 
 
+@pytest.mark.parametrize(("step", "state"), [(Step.ROLL_BACK, State.VERIFYING), (Step.RENEW, State.IN_FORCE)])
+async def test_who_asked_to_be_left_alone_is_sent_no_follow_up_either_until_the_time_is_over(step, state):
+    bench = Bench(TransientError("503", retry_after_seconds=30))
+    await bench.act()
+    later = an_execution(state, execution_id="act-1")
+    assert (await bench.follow(step, verdict=Verdict.UNCHANGED, execution=later)).state is state
+    await bench.clock.sleep(30)
+    await bench.follow(step, verdict=Verdict.UNCHANGED)
+    assert len(bench.keys) == 2
+
+
 async def test_an_inhibited_finding_does_not_hold_back_what_is_done_about_its_neighbour():
     bench = Bench(remediation=a_remediation("block", on_inhibited=OnInhibited.WAIT))
     muted = a_finding(symptom="noise", is_inhibited=True)

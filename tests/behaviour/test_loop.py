@@ -270,6 +270,14 @@ async def test_a_charter_that_cannot_be_reached_is_tried_again_on_fresh_evidence
     assert len({key for key, _ in daemon.effector.sent}) == 3
 
 
+async def test_a_charter_that_asks_to_be_left_alone_is_left_alone():
+    daemon = Daemon()
+    daemon.effector.errors = [TransientError("503", retry_after_seconds=75)]
+    await daemon.run(100)
+    assert daemon.reasons == [Reason.BEST_CANDIDATE, Reason.ASKED_TO_WAIT, Reason.ASKED_TO_WAIT, Reason.BEST_CANDIDATE]
+    assert [execution.state for execution in daemon.executions] == [State.FAILED, State.VERIFYING]
+
+
 async def test_an_uncertain_request_is_asked_after_in_the_next_cycle_with_its_key():
     daemon = Daemon()
     daemon.effector.errors = [UncertainError("no answer")]

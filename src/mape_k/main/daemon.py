@@ -180,6 +180,7 @@ class Daemon:
             self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
         self.metrics.leader(is_leader=not self.loop.executor.is_fenced)
+        self.metrics.circuit("charter", is_open=self.loop.executor.hold is not None)
         self.metrics.knowledge_up(report.is_store_up)
         line = canonical_line(report)
         (log.info if is_complete else log.error)("cycle_closed", **line)

@@ -188,7 +188,7 @@ class Ledger:
         executions: all open ones, and the closed ones admitted within the longest budget window.
         success_rates: by (pack, remediation, symptom).
         sight_lost_at: by source: when it was last not seen; absent when it always was.
-        is_fenced: another daemon is known to be in charge.
+        hold: why nothing may be sent at all at the moment; None: it may.
     """
 
     as_of: datetime
@@ -199,7 +199,7 @@ class Ledger:
     incidents: tuple[OpenIncident, ...] = ()
     success_rates: Mapping[tuple[str, str, str], SuccessRate] = field(default_factory=dict)
     sight_lost_at: Mapping[str, datetime] = field(default_factory=dict)
-    is_fenced: bool = False
+    hold: Reason | None = None
 
     @property
     def open_executions(self) -> tuple[Execution, ...]:

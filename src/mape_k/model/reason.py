@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NOT_CORROBORATED = "not_corroborated", "The alert fires, but the newest samples of its own signal do not agree."
     RESIDUAL = "residual", "The alert's window still reaches back before the last action."
     IN_FLIGHT = "in_flight", "An action on this target is not finished yet."
+    ASKED_TO_WAIT = "asked_to_wait", "The Charter asked not to be called for a while."
     SILENCED = "silenced", "The alert is silenced."
     INHIBITED = "inhibited", "The alert is inhibited by another."
     # refused: a guard says no

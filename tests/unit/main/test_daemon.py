@@ -11,7 +11,7 @@ import pytest
 from fakes_peers import StandingClock
 from integration.systemd import Systemd
 from mape_k.main.daemon import FENCED, Daemon
-from mape_k.model import CycleResult
+from mape_k.model import CycleResult, Reason
 from mape_k.settings import load_settings
 from mape_k.telemetry import Metrics
 from sample_reports import a_report
@@ -32,7 +32,7 @@ def daemon(manager: socket.socket, tmp_path: Path) -> Daemon:
     clock = StandingClock()
     return Daemon(
         settings=load_settings({"STATE_DIRECTORY": str(tmp_path)}),
-        loop=SimpleNamespace(executor=SimpleNamespace(is_fenced=False), last_report=None),
+        loop=SimpleNamespace(executor=SimpleNamespace(is_fenced=False, hold=None), last_report=None),
         knowledge=None,
         metrics=Metrics(),
         systemd=Systemd(manager.getsockname(), clock=clock),
@@ -48,8 +48,8 @@ def told(manager: socket.socket) -> str:
     return heard.decode()
 
 
-def gauge(daemon: Daemon, name: str) -> float | None:
-    return daemon.metrics.registry.get_sample_value(f"mape_k_{name}")
+def gauge(daemon: Daemon, name: str, **labels: str) -> float | None:
+    return daemon.metrics.registry.get_sample_value(f"mape_k_{name}", labels)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,13 @@ def test_who_is_fenced_is_neither_leader_nor_ready(daemon, is_fenced):
     daemon.closed(report)
     assert gauge(daemon, "leader") == (not is_fenced)
     assert (FENCED in daemon.not_ready()) is is_fenced
+
+
+@pytest.mark.parametrize(("hold", "expected"), [(Reason.ASKED_TO_WAIT, 1), (None, 0)])
+def test_whether_requests_to_the_charter_are_held_back_is_told(daemon, hold, expected):
+    daemon.loop.executor.hold = hold
+    daemon.closed(a_report())
+    assert gauge(daemon, "circuit_state", target="charter") == expected
 
 
 def test_before_the_first_cycle_after_a_failed_one_and_while_stopping_it_is_not_ready(daemon):
