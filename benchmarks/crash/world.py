@@ -1,0 +1,267 @@
+"""One daemon, one Charter and their cells: it is killed and started again until there were kills enough."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random  # noqa: TID251 - seeded
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from crash import points
+from crash.cells import Cells, write_pack
+from crash.reaper import Life
+from integration.clock import SystemClock
+
+BENCHMARKS = Path(__file__).parents[1]
+LIFE = (sys.executable, "-m", "crash.life")
+EACH_POINT = 2
+AFRESH_EVERY = 5
+LONGEST_LIFE_SECONDS = 3.0
+LONGEST_RANDOM_LIFE_SECONDS = 1.5
+LONGEST_PEACE_SECONDS = 20.0
+PEACEFUL_LOOKS = 2
+FIRST_ANSWER = points.at("applying>verifying", points.AFTER)
+WARM_UP_LIVES = 12
+"""After so many lives a world without an answer is taken as it is: a bug may keep the Charter from answering at all."""
+PACE = {
+    "MAPE_K_INTERVAL": "0.8",
+    "MAPE_K_CYCLE_BUDGET": "0.8",
+    "MAPE_K_MONITOR_BUDGET": "0.3",
+    "MAPE_K_ANALYZE_BUDGET": "0.05",
+    "MAPE_K_PLAN_BUDGET": "0.05",
+    "MAPE_K_EXECUTE_BUDGET": "0.4",
+}
+UNSETTLED = "SELECT count(*) FROM executions WHERE state NOT IN ('succeeded', 'rolled_back', 'failed', 'frozen')"
+COMPLETED = "SELECT count(*) FROM cycles WHERE result = 'completed'"
+
+
+class Process(Protocol):
+    """A life under way, forked or started afresh."""
+
+    pid: int
+
+    async def wait(self) -> int:
+        """Return its exit code, or the negative number of the signal that ended it."""
+        ...
+
+
+@dataclass(slots=True)
+class Forked:
+    """A child of the server that has imported the daemon already."""
+
+    pid: int
+    server: asyncio.subprocess.Process
+
+    async def wait(self) -> int:
+        """Return its exit code, or the negative number of the signal that ended it."""
+        return await _number(self.server)
+
+
+async def _number(server: asyncio.subprocess.Process) -> int:
+    return int(await server.stdout.readline())
+
+
+class Aim:
+    """Where the kills landed, over all worlds, and where the next one should.
+
+    Args:
+        kills: so many.
+        until: no further kill after that time (monotonic seconds).
+        everywhere: go on until each point was met often enough, too.
+        rng: draws points.
+    """
+
+    def __init__(self, *, kills: int, until: float, everywhere: bool, rng: Random) -> None:
+        self.landed: Counter[str] = Counter()
+        self._kills = kills
+        self._until = until
+        self._everywhere = everywhere
+        self._rng = rng
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there were kills enough, or the time is up."""
+        is_enough = self.landed.total() >= self._kills and not (self._everywhere and self.missing)
+        return is_enough or time.monotonic() >= self._until
+
+    @property
+    def missing(self) -> list[str]:
+        """The points that were not met often enough."""
+        return [point for point in points.POINTS if self.landed[point] < EACH_POINT]
+
+    def next(self) -> dict[str, int]:
+        """Return the points to die at, each with the how manieth time; none: at any time.
+
+        Of the missing ones it is a third, so that the rare ones, deep in a life, are reached, too.
+        """
+        missing = self.missing
+        if self._rng.random() < (0.05 if missing else 0.25):
+            return {}
+        chosen = self._rng.sample(missing, (len(missing) + 2) // 3) or [self._rng.choice(points.POINTS)]
+        return {point: self._rng.choice((1, 1, 2, 3)) for point in chosen}
+
+
+@dataclass(slots=True)
+class World:
+    """What one daemon lives in, with what became of it.
+
+    Args:
+        folder: for everything that is kept.
+        charter, scripted: the addresses of the servers.
+        server: forks lives.
+        cells: what is watched.
+        plant: the bug to plant; None: none.
+        rng: draws times.
+    """
+
+    folder: Path
+    charter: str
+    scripted: str
+    server: asyncio.subprocess.Process
+    cells: Cells
+    plant: str | None
+    rng: Random
+    lives: int = 0
+    fell: list[str] = field(default_factory=list)
+
+    @property
+    def trace(self) -> Path:
+        """What the daemon acknowledged to itself."""
+        return self.folder / "trace.jsonl"
+
+    @property
+    def knowledge(self) -> Path:
+        """The daemon's file."""
+        return self.folder / "knowledge.db"
+
+    @property
+    def journal(self) -> Path:
+        """The Charter's effects."""
+        return self.folder / "effects.jsonl"
+
+    async def be_killed(self, aim: Aim) -> None:
+        """Live and die again and again."""
+        while not aim.is_over:
+            before = self._killed_at()
+            is_warm = FIRST_ANSWER in before or self.lives >= WARM_UP_LIVES
+            armed = aim.next() if is_warm else self._warming_up(aim)
+            process = await self._begin(armed)
+            longest = LONGEST_LIFE_SECONDS if armed else self.rng.uniform(0.05, LONGEST_RANDOM_LIFE_SECONDS)
+            code = await _killed_after(process, longest)
+            aim.landed[next(iter(self._killed_at()[len(before) :]), points.ANY_TIME)] += 1
+            if code != -signal.SIGKILL:
+                self.fell.append(f"life {self.lives} ended by itself with {code}: {self._last_words()}")
+
+    async def live_in_peace(self) -> None:
+        """Let one more daemon bring everything to an end, and end it as a service manager would."""
+        self.cells.calm_down()
+        looked = self._count(COMPLETED)
+        process = await self._begin({})
+        until = time.monotonic() + LONGEST_PEACE_SECONDS
+        while time.monotonic() < until:
+            await asyncio.sleep(0.25)
+            if self._count(COMPLETED) >= looked + PEACEFUL_LOOKS and not self._count(UNSETTLED):
+                break
+        os.kill(process.pid, signal.SIGTERM)
+        if code := await _killed_after(process, LONGEST_PEACE_SECONDS):
+            self.fell.append(f"the last life ended with {code}: {self._last_words()}")
+
+    def traced(self, what: str) -> list[dict[str, Any]]:
+        """Return the lines of one sort in the trace."""
+        text = self.trace.read_text(encoding="utf-8") if self.trace.exists() else ""
+        return [line for line in map(json.loads, text.splitlines()) if line["what"] == what]
+
+    def _killed_at(self) -> list[str]:
+        return [line["point"] for line in self.traced("killed")]
+
+    def _warming_up(self, aim: Aim) -> dict[str, int]:
+        """Die while migrating, then let the Charter answer once: until then nothing says that it honours keys."""
+        migrating = [point for point in points.MIGRATION if point in aim.missing]
+        return {FIRST_ANSWER: 1} | dict.fromkeys(migrating[:1], 1)
+
+    async def _begin(self, armed: Mapping[str, int]) -> Process:
+        self.lives += 1
+        life = Life(
+            trace=str(self.trace),
+            log=str(self.folder / "daemon.log"),
+            environment=self._environment(),
+            armed=armed,
+            plant=self.plant,
+            seed=self.rng.randrange(2**32),
+            born=time.monotonic(),
+        )
+        order = json.dumps(asdict(life))
+        if self.lives % AFRESH_EVERY == 0:
+            return await asyncio.create_subprocess_exec(*LIFE, order, cwd=BENCHMARKS)
+        self.server.stdin.write(order.encode() + b"\n")
+        return Forked(await _number(self.server), self.server)
+
+    def _environment(self) -> dict[str, str]:
+        return PACE | {
+            "PROMETHEUS_URL": self.scripted,
+            "ALERTMANAGER_URL": self.scripted,
+            "CHARTER_API_URL": self.charter,
+            "MAPE_K_LISTEN": "127.0.0.1:0",
+            "MAPE_K_MODE": "enforce",
+            "MAPE_K_PACKS": str(self.folder / "cells"),
+            "MAPE_K_KNOWLEDGE_URL": f"sqlite:///{self.knowledge}",
+            "STATE_DIRECTORY": str(self.folder),
+        }
+
+    def _count(self, query: str) -> int:
+        with closing(sqlite3.connect(f"file:{self.knowledge}?mode=ro", uri=True)) as connection:
+            return int(connection.execute(query).fetchone()[0])
+
+    def _last_words(self) -> str:
+        return (self.folder / "daemon.log").read_text(encoding="utf-8")[-500:]
+
+
+async def _killed_after(process: Process, seconds: float) -> int:
+    """Return how a process ended; after so many seconds it is killed."""
+    ending = asyncio.ensure_future(process.wait())
+    done, _ = await asyncio.wait({ending}, timeout=seconds)
+    if not done:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    return await ending
+
+
+@asynccontextmanager
+async def open_world(folder: Path, *, plant: str | None, seed: int) -> AsyncIterator[World]:
+    """Start everything but the daemon; end it whatever happens."""
+    write_pack(folder)
+    rng, journal = Random(seed), folder / "effects.jsonl"
+    cells = Cells(journal, Random(rng.random()), SystemClock())
+    runner = web.AppRunner(cells.app(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    command = ("-m", "westworld", "--listen", "127.0.0.1:0", "--state", folder / "charter.db", "--journal", journal)
+    charter = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=subprocess.PIPE)
+    server = await asyncio.create_subprocess_exec(
+        *LIFE, "serve", cwd=BENCHMARKS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        yield World(
+            folder=folder,
+            charter=json.loads(await charter.stdout.readline())["listening"],
+            scripted=f"http://127.0.0.1:{runner.addresses[0][1]}",
+            server=server,
+            cells=cells,
+            plant=plant,
+            rng=rng,
+        )
+    finally:
+        server.stdin.close()
+        charter.terminate()
+        await asyncio.gather(server.wait(), charter.wait(), runner.cleanup())

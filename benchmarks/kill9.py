@@ -1,0 +1,128 @@
+"""Kill the daemon at every durable step, start it again, and hold what it knows against what the Charter did.
+
+The daemon and the reference Charter are the real programs, each a process of its own. Prometheus and Alertmanager are
+one small scripted server, so that thousands of incidents pass in minutes. The daemon is killed with SIGKILL around its
+commits and requests, during migration, recovery, renewal and roll-back, and at any time; every fifth of its lives is a
+process started afresh, the others are forked from one that has imported it already. Files are kept in memory where the
+machine allows: what a killed process wrote outlives it without any disk.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random  # noqa: TID251 - seeded
+from typing import Any
+
+from crash import points
+from crash.audit import Audit, audit
+from crash.plants import PLANTS
+from crash.world import AFRESH_EVERY, EACH_POINT, Aim, World, open_world
+from frame.figures import Limit, Measured, options_of, quantile, tell
+
+WORLDS = 2
+QUICK_SECONDS, LONG_SECONDS = 42.0, 86_400.0
+QUICK_KILLS, LONG_KILLS, PLANTED_KILLS = 100, 500, 60
+ENOUGH_FOR_ALL_POINTS = 200
+MEMORY = Path("/dev/shm")  # noqa: S108 - made unguessable below it
+NOTHING_WRONG = {name: Limit(at_most=0) for name in ("lost", "doubled", "orphaned", "unrecovered")}
+QUICKLY = {"recovery_p99_seconds": Limit(at_most=5.0)}
+EVERYWHERE = {"points_covered": Limit(at_least=len(points.POINTS))}
+
+
+def main() -> int:
+    """Run the benchmark; return 0 when every figure holds."""
+    parser = options_of(__doc__, quick=f"until every point was met {EACH_POINT} times, within a minute")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite", help="where Knowledge is kept")
+    parser.add_argument("--kills", type=int, metavar="N", help=f"so many, in place of {LONG_KILLS}")
+    parser.add_argument("--plant", choices=PLANTS, metavar="BUG", help="plant a bug: a figure must tell of it")
+    parser.add_argument("--list-plants", action="store_true", help="list the bugs and end")
+    parser.add_argument("--seed", type=int, default=1, help="draws points, times and cures")
+    options = parser.parse_args()
+    if options.list_plants:
+        print("\n".join(f"{name:28} {plant.meaning}" for name, plant in PLANTS.items()))
+        return 0
+    if options.store == "postgresql":
+        parser.error("--store postgresql: this version keeps Knowledge in SQLite alone")
+    kills = options.kills or (PLANTED_KILLS if options.plant else QUICK_KILLS if options.quick else LONG_KILLS)
+    is_whole = options.plant is None and (options.kills is None or options.kills >= ENOUGH_FOR_ALL_POINTS)
+    seconds = QUICK_SECONDS if options.quick or options.plant else LONG_SECONDS
+    limits = NOTHING_WRONG | ({} if options.plant else QUICKLY) | (EVERYWHERE if is_whole else {})
+    with tempfile.TemporaryDirectory(prefix="mape-k-kill9-", dir=_memory()) as scratch:
+        aim = Aim(
+            kills=kills,
+            until=time.monotonic() + seconds,
+            everywhere=is_whole,
+            rng=Random(options.seed),
+        )
+        measured = asyncio.run(measure(Path(scratch), aim, plant=options.plant, seed=options.seed))
+    code = tell(measured, limits, as_json=options.json)
+    if options.plant:
+        caught = [name for name in NOTHING_WRONG if measured.figures[name]]
+        sys.stderr.write(f"{options.plant}: {'caught by ' + ', '.join(caught) if caught else 'NOT CAUGHT'}\n")
+    return code
+
+
+def _memory() -> Path | None:
+    return MEMORY if os.access(MEMORY, os.W_OK) else None
+
+
+async def measure(folder: Path, aim: Aim, *, plant: str | None, seed: int) -> Measured:
+    """Let every world be killed, and take stock."""
+
+    async def one(number: int) -> tuple[World, Audit]:
+        async with open_world(folder / str(number), plant=plant, seed=seed + number) as world:
+            await world.be_killed(aim)
+            await world.live_in_peace()
+        return world, audit(world.knowledge, world.journal, world.trace)
+
+    lived = await asyncio.gather(*(one(number) for number in range(WORLDS)))
+    return _stock([world for world, _ in lived], sum((found for _, found in lived), Audit()), aim)
+
+
+def _stock(worlds: Sequence[World], found: Audit, aim: Aim) -> Measured:
+    recoveries = [line["seconds"] for world in worlds for line in world.traced("recovered")]
+    wrong = {name: list(getattr(found, name)) for name in NOTHING_WRONG}
+    wrong["unrecovered"] += [sentence for world in worlds for sentence in world.fell]
+    kills, covered = aim.landed.total(), len(points.POINTS) - len(aim.missing)
+    p99 = quantile(recoveries, 0.99)
+    figures = {
+        "kills": kills,
+        "points": len(points.POINTS),
+        "points_covered": covered,
+        **{name: len(sentences) for name, sentences in wrong.items()},
+        "recovery_p99_seconds": None if p99 is None else round(p99, 3),
+    }
+    conditions = {
+        "store": "sqlite",
+        **_counts(found, kills),
+        "incidents": sum(world.cells.incidents for world in worlds),
+        "recoveries": len(recoveries),
+        "recovery_p50_seconds": quantile(recoveries, 0.5),
+        "lives_started_afresh": f"1 of {AFRESH_EVERY}, the others are forked",
+        "scripted": "Prometheus and Alertmanager",
+        "folder": str(_memory() or tempfile.gettempdir()),
+        "points_not_covered": aim.missing,
+        **{f"{name}_such_as": sentences[:3] for name, sentences in wrong.items() if sentences},
+    }
+    return Measured(figures=figures, conditions=conditions)
+
+
+def _counts(found: Audit, kills: int) -> Mapping[str, Any]:
+    """Return of how many each figure is, and how often what was never seen may happen all the same (95 %)."""
+    return {
+        "executions": found.executions,
+        "effects": found.effects,
+        "acknowledged_moves": found.acknowledged,
+        "lost_bound_per_acknowledged_move": 3 / max(1, found.acknowledged),
+        "doubled_bound_per_effect": 3 / max(1, found.effects),
+        "orphaned_bound_per_effect": 3 / max(1, found.effects),
+        "unrecovered_bound_per_kill": 3 / max(1, kills),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The crash run itself: a dozen kills of the real daemon, and what it must not miss."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def kill9(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "benchmarks" / "kill9.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def nothing_wrong(figures: dict) -> bool:
+    return not any(figures[name] for name in ("lost", "doubled", "orphaned", "unrecovered"))
+
+
+def test_a_dozen_kills_lose_double_orphan_and_leave_nothing() -> None:
+    done = kill9("--kills", "12", "--json")
+    figures = json.loads(done.stdout)["figures"]
+
+    assert figures["kills"] >= 12
+    assert nothing_wrong(figures), done.stdout
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_bugs_that_can_be_planted_are_listed_with_their_meaning() -> None:
+    done = kill9("--list-plants")
+
+    assert done.returncode == 0
+    assert len([line for line in done.stdout.splitlines() if len(line.split(maxsplit=1)) == 2]) >= 10
+
+
+def test_a_store_that_there_is_not_yet_is_refused() -> None:
+    done = kill9("--store", "postgresql")
+
+    assert done.returncode == 2
+    assert "SQLite alone" in done.stderr
+
+
+@pytest.mark.matrix
+def test_the_quick_run_meets_every_point_twice() -> None:
+    done = kill9("--quick", "--json")
+    result = json.loads(done.stdout)
+
+    assert result["figures"]["points_covered"] == result["figures"]["points"], result["conditions"]
+    assert nothing_wrong(result["figures"]), result["conditions"]
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize(
+    ("bug", "figure"),
+    [
+        ("new-key-when-resumed", "doubled"),
+        ("effect-before-intent", "orphaned"),
+        ("roll-back-not-resumed", "unrecovered"),
+        ("acknowledged-before-commit", "lost"),
+    ],
+)
+def test_a_planted_bug_is_told_by_its_figure(bug: str, figure: str) -> None:
+    done = kill9("--plant", bug, "--json")
+
+    assert done.returncode == 1, done.stdout
+    assert json.loads(done.stdout)["figures"][figure] > 0, done.stdout
