@@ -139,6 +139,7 @@ class Story:
         self._at = at
         self._http = http
         self._clock = clock
+        self._begun_at = clock.now()
         self._told = told
         self._progress = progress
 
@@ -226,17 +227,10 @@ class Story:
         return frozenset(alert["labels"]["alertname"] for alert in alerts)
 
     async def cycles(self) -> dict[str, Any]:
-        """Return how many cycles there were and how long they took."""
-        seconds: list[float] = []
-        over = 0
-        cursor = ""
-        while True:
-            page = await self._get(f"{self._at.daemon}/api/v1/cycles?limit={PAGE}{cursor}")
-            seconds += [float(c["seconds"]) for c in page["items"]]
-            over += sum(any(t["seconds"] > t["budget_seconds"] for t in c["timings"]) for c in page["items"])
-            if not page.get("next_cursor"):
-                break
-            cursor = f"&cursor={page['next_cursor']}"
+        """Return how many cycles there were in this demo and how long they took."""
+        cycles = [c for c in await self._all("cycles") if _time(c["as_of"]) >= self._begun_at]
+        seconds = [float(c["seconds"]) for c in cycles]
+        over = sum(any(t["seconds"] > t["budget_seconds"] for t in c["timings"]) for c in cycles)
         return {
             "count": len(seconds),
             "duration_p50_seconds": quantile(seconds, 0.5),
@@ -246,10 +240,13 @@ class Story:
 
     async def executions(self) -> Sequence[Mapping[str, Any]]:
         """Return everything that the daemon did."""
+        return await self._all("actions")
+
+    async def _all(self, kind: str) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         cursor = ""
         while True:
-            page = await self._get(f"{self._at.daemon}/api/v1/actions?limit={PAGE}{cursor}")
+            page = await self._get(f"{self._at.daemon}/api/v1/{kind}?limit={PAGE}{cursor}")
             found += page["items"]
             if not page.get("next_cursor"):
                 return found
