@@ -54,7 +54,8 @@ class Writer:
         connection = connect(self._path)
         try:
             while (batch := self._batch()) is not None:
-                _commit(connection, batch, self._after_commit)
+                wanted = [(work, future) for work, future in batch if future.set_running_or_notify_cancel()]
+                _commit(connection, wanted, self._after_commit)
         finally:
             connection.close()
 

@@ -90,3 +90,16 @@ def test_the_disk_is_waited_for(path):
             lambda c: [c.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")]
         )
         assert pragmas.result(timeout=10) == [2, "wal"]
+
+
+def test_a_write_that_nobody_waits_for_any_more_is_left_out_and_ends_nothing(path):
+    begun, gate = Event(), Event()
+    with writer_on(path) as writer:
+        writer.submit(lambda _c: begun.set() or gate.wait(10))
+        assert begun.wait(10)
+        abandoned = [writer.submit(insert(number)) for number in (1, 2)]
+        assert abandoned[0].cancel()
+        gate.set()
+        assert abandoned[1].result(timeout=10) == 1
+        assert writer.submit(insert(3)).result(timeout=10) == 1
+    assert kept(path) == [2, 3]
