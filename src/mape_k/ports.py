@@ -212,6 +212,16 @@ class Journal(Protocol):
 
 Kind = Literal["cycles", "incidents", "actions"]
 
+FILTERS: Mapping[Kind, tuple[str, ...]] = {
+    "cycles": ("result", "woken_by"),
+    "incidents": ("state", "pack", "symptom", "target"),
+    "actions": ("state", "verdict", "incident_id", "pack", "symptom", "remediation", "target"),
+}
+"""The fields that a page of each kind can be narrowed by."""
+
+LONGEST_PAGE = 500
+"""Documents that a page may have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:

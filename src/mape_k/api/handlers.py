@@ -15,16 +15,10 @@ from mape_k.api.services import SERVICES
 from mape_k.api.webhook import read_body
 from mape_k.errors import StoreError
 from mape_k.model import Pause, WokenBy
-from mape_k.ports import Kind
+from mape_k.ports import FILTERS, LONGEST_PAGE, Kind
 from mape_k.text import printable
 
-MAX_LIMIT = 500
 DEFAULT_LIMIT = 50
-FILTERS = {
-    "cycles": ("result", "woken_by"),
-    "incidents": ("state", "pack", "symptom", "target"),
-    "actions": ("state", "verdict", "incident_id", "pack", "symptom", "remediation", "target"),
-}
 _MAX_TEXT = 500
 _MAX_COMMAND_BYTES = 16 * 1024
 _HEARTBEAT_SECONDS = 15.0
@@ -252,9 +246,9 @@ def _check_query(request: web.Request, known: tuple[str, ...]) -> None:
 
 def _limit(request: web.Request) -> int:
     text = request.query.get("limit", str(DEFAULT_LIMIT))
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_LIMIT:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= LONGEST_PAGE:
         return int(text)
-    raise Problem(HTTPStatus.BAD_REQUEST, f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+    raise Problem(HTTPStatus.BAD_REQUEST, f"limit must be a whole number from 1 to {LONGEST_PAGE}.")
 
 
 async def _item(request: web.Request, kind: Kind) -> Any:  # noqa: ANN401 (a document)

@@ -12,6 +12,7 @@ from mape_k.api.answers import add_security_headers, problems
 from mape_k.api.route import Route
 from mape_k.api.services import SERVICES, Services
 from mape_k.errors import ConfigError
+from mape_k.ports import FILTERS, Kind
 
 
 def _get(
@@ -20,8 +21,8 @@ def _get(
     return Route(method="GET", path=path, access=access, handler=handler, answer=answer, query=query)
 
 
-def _list(kind: str, handler: Handler) -> Route:
-    return _get(f"/api/v1/{kind}", handler, "Page", query=("limit", "cursor", *handlers.FILTERS[kind]))
+def _list(kind: Kind, handler: Handler) -> Route:
+    return _get(f"/api/v1/{kind}", handler, "Page", query=("limit", "cursor", *FILTERS[kind]))
 
 
 async def describe(_request: web.Request) -> web.Response:

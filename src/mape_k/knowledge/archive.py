@@ -14,22 +14,20 @@ from mape_k.knowledge.moves import thaw
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
 from mape_k.model import Execution, Pause, Snapshot
-from mape_k.ports import Clock, Kind, Page
+from mape_k.ports import FILTERS, LONGEST_PAGE, Clock, Kind, Page
 from mape_k.recording import decode_snapshot, to_document
 
-_LONGEST_PAGE = 500
 _LONGEST_CURSOR = 1024
 _PLACE = tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shelf:
-    """One kind of document: where it lies, what orders and filters it, and how a row becomes a document."""
+    """One kind of document: where it lies, what orders it, and how a row becomes a document."""
 
     table: Table
     time: Column[Any]
     key: Column[Any]
-    filters: tuple[str, ...]
     document: Callable[[RowMapping], dict[str, Any]]
     listed: ColumnElement[bool]
 
@@ -51,7 +49,6 @@ _SHELVES: Mapping[Kind, _Shelf] = {
         table=cycles,
         time=cycles.c.as_of,
         key=cycles.c.cycle_id,
-        filters=("result", "woken_by"),
         document=_cycle,
         listed=cycles.c.result.is_not(None),
     ),
@@ -59,7 +56,6 @@ _SHELVES: Mapping[Kind, _Shelf] = {
         table=incidents,
         time=incidents.c.opened_at,
         key=incidents.c.incident_id,
-        filters=("state", "pack", "symptom", "target"),
         document=_incident,
         listed=true(),
     ),
@@ -67,7 +63,6 @@ _SHELVES: Mapping[Kind, _Shelf] = {
         table=executions,
         time=executions.c.admitted_at,
         key=executions.c.execution_id,
-        filters=("state", "verdict", "incident_id", "pack", "symptom", "remediation", "target"),
         document=_action,
         listed=true(),
     ),
@@ -95,8 +90,8 @@ class SqlArchive:
         Raises:
             ValueError: not a cursor, a limit out of range, or no such field. StoreError: not readable.
         """
-        if not 1 <= limit <= _LONGEST_PAGE:
-            raise ValueError(f"limit={limit}: expected 1 to {_LONGEST_PAGE}")
+        if not 1 <= limit <= LONGEST_PAGE:
+            raise ValueError(f"limit={limit}: expected 1 to {LONGEST_PAGE}")
         shelf = _SHELVES[kind]
         conditions = [_equal(kind, name, value) for name, value in (where or {}).items()]
         if cursor is not None:
@@ -178,12 +173,11 @@ def _knowledge(connection: Connection) -> Mapping[str, Any]:
 
 
 def _equal(kind: Kind, name: str, value: str) -> ColumnElement[bool]:
-    shelf = _SHELVES[kind]
-    if name not in shelf.filters:
-        raise ValueError(f"{kind} have no filter {name!r}: expected one of {', '.join(shelf.filters)}")
+    if name not in FILTERS[kind]:
+        raise ValueError(f"{kind} have no filter {name!r}: expected one of {', '.join(FILTERS[kind])}")
     if (kind, name, value) == ("actions", "state", "open"):
         return is_open()
-    return shelf.table.c[name] == value
+    return _SHELVES[kind].table.c[name] == value
 
 
 def _cursor(shelf: _Shelf, row: RowMapping) -> str:
