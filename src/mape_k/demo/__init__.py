@@ -18,13 +18,13 @@ import aiohttp
 
 from mape_k.catalogue import load_catalogue
 from mape_k.catalogue.folders import find_folder
+from mape_k.demo.kept import let_lapse
 from mape_k.demo.screen import Screen, final_table
 from mape_k.demo.stack import Component, Stack, claim_port, find_tool, free_port, python_module
 from mape_k.demo.story import Addresses, Course, Outcome, Story, reconcile
 from mape_k.demo.world import default_world, read_faults
 from mape_k.errors import ConfigError, TransientError
-from mape_k.knowledge import open_knowledge
-from mape_k.model import Catalogue, CycleReport, FollowUp, Mode, Reason, Step, WokenBy
+from mape_k.model import Catalogue
 from mape_k.packbuild import Built, build, prometheus_flags
 from mape_k.packbuild import Stack as Addressed
 from mape_k.ports import Clock
@@ -194,18 +194,10 @@ class _Demo:
             task.cancel()
 
     async def _go_on_from_earlier(self, screen: Screen) -> None:
-        """Tell a kept Knowledge that the earlier demo's policies ended with its Charter, and let cooldowns pass."""
+        """Make a kept Knowledge ready for a fresh Charter, and let cooldowns pass."""
         if not self.knowledge.exists():
             return
-        url = f"sqlite:///{self.knowledge}"
-        knowledge = await open_knowledge(url, clock=self.clock, mode=Mode.ENFORCE)
-        try:
-            report = CycleReport(cycle_id="demo", as_of=self.clock.now(), woken_by=WokenBy.OPERATOR)
-            for execution in (await knowledge.journal.open_cycle(report)).open_executions:
-                ended = FollowUp(execution_id=execution.execution_id, step=Step.LET_LAPSE, reason=Reason.LAPSED_UNSEEN)
-                await knowledge.journal.follow_up(ended, now=self.clock.now())
-        finally:
-            await knowledge.close()
+        await let_lapse(self.knowledge, self.clock)
         screen.told(f"going on from the Knowledge in {self.knowledge.parent} once its cooldowns are over")
         await self.clock.sleep(COOLDOWN_SECONDS)
 
