@@ -48,7 +48,7 @@ class DemoOptions:
     """What a demo is asked to do.
 
     Args:
-        seconds: bounds the faults and their healing; what is not healed by then is not healed.
+        seconds: bounds the whole; what is not healed, or still fires, by then is not healed.
         faults: names to inject; empty: all of the world.
         world: the Charter's world file; None: the shipped one.
         minimal: a Charter with the three required endpoints only, without keys and tokens.
@@ -178,20 +178,24 @@ class _Demo:
         return EXIT_HEALED if result["healed"] == result["total"] else EXIT_NOT_HEALED
 
     async def _play(self, stack: Stack, story: Story, screen: Screen, at: Addresses) -> None:
+        deadline = self.clock.monotonic() + self.options.seconds
         await self._go_on_from_earlier(screen)
         await stack.start(lambda name: screen.told(f"{name}: up"))
         screen.told(f"status page: {at.daemon}/")
         killing: set[asyncio.Task[None]] = set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.options.seconds):
+            async with asyncio.timeout(self._left(deadline)):
                 await story.warm_up()
                 await story.play(between=lambda wave: self._kill_in(wave, stack, screen, killing))
                 await asyncio.gather(*killing)
         with suppress(TimeoutError):
-            async with asyncio.timeout(RELAPSE_WATCH_SECONDS):
+            async with asyncio.timeout(min(RELAPSE_WATCH_SECONDS, self._left(deadline))):
                 await story.settle()
         for task in killing:
             task.cancel()
+
+    def _left(self, deadline: float) -> float:
+        return max(0.0, deadline - self.clock.monotonic())
 
     async def _go_on_from_earlier(self, screen: Screen) -> None:
         """Make a kept Knowledge ready for a fresh Charter, and let cooldowns pass."""
