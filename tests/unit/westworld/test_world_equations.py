@@ -137,7 +137,7 @@ def test_a_policy_takes_effect_after_its_delay_divided_by_the_time_scale():
     simulation.live(0.8)
     assert simulation.world.quantities["validation.rules"] == 4000
     simulation.live(0.4)
-    assert simulation.world.quantities["validation.rules"] == 100
+    assert simulation.world.quantities["validation.rules"] == 60
 
 
 def test_a_remedy_holds_against_a_cause_that_comes_later():
