@@ -1,5 +1,6 @@
 """The Charter; satisfies :class:`mape_k.ports.ViolationSource` and :class:`mape_k.ports.Effector`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +111,7 @@ class CharterClient:
         self._echoes = echoes
         self._remember = remember
         self._capabilities: frozenset[Capability] | None = None
+        self._discovering = asyncio.Lock()
 
     @property
     def is_idempotent(self) -> bool:
@@ -214,9 +216,11 @@ class CharterClient:
         return True
 
     async def _known_capabilities(self, deadline: float) -> frozenset[Capability]:
-        if self._capabilities is not None:
-            return self._capabilities
-        return await self.discover(timeout_seconds=deadline - self._clock.monotonic())
+        # One asks for all that wait: after a restart many roll-backs resume at once, each with little time.
+        async with self._discovering:
+            if self._capabilities is not None:
+                return self._capabilities
+            return await self.discover(timeout_seconds=deadline - self._clock.monotonic())
 
     async def _methods(self, path: str, deadline: float) -> frozenset[str]:
         try:

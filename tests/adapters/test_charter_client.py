@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -299,6 +300,14 @@ async def test_an_uncertain_rollback_of_a_charter_not_known_to_be_idempotent_is_
             await roll_back(CharterClient(http, peer.url), "p-1", UNBLOCK)
 
     assert sum("rollback" in line and line.startswith("POST") for line in lines(peer)) == 1
+
+
+async def test_roll_backs_at_the_same_time_ask_for_the_capabilities_once(http: HttpSession) -> None:
+    async with raw_peer(*ROLLS_BACK, http_answer({"status": "rolled_back"})) as peer:
+        client = CharterClient(http, peer.url)
+        await asyncio.gather(*(roll_back(client, f"p-{number}", UNBLOCK) for number in range(5)))
+
+    assert sorted(line.split()[0] for line in lines(peer)) == ["OPTIONS"] * 7 + ["POST"] * 5
 
 
 async def test_a_strange_policy_id_stays_within_its_path_segment(http: HttpSession) -> None:
