@@ -11,7 +11,7 @@ from random import Random  # noqa: TID251 - seeded
 
 from crash.hooks import watch
 from crash.plants import PLANTS
-from crash.reaper import Life, Reaper
+from crash.reaper import Life, Reaper, die_with_parent
 from mape_k.main import run
 from mape_k.settings import load_settings
 
@@ -40,6 +40,7 @@ def live(life: Life) -> int:
 def _fork(order: str) -> None:
     child = os.fork()
     if not child:
+        die_with_parent()
         os._exit(live(Life(**json.loads(order))))
     _answer(child)
     _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

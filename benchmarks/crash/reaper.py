@@ -1,5 +1,6 @@
 """One life of the daemon under test, and who ends it."""
 
+import ctypes
 import json
 import os
 import signal
@@ -9,6 +10,13 @@ from dataclasses import dataclass, field
 
 HALF_DONE = frozenset({"uncertain", "rolling_back", "renewing"})
 """States that a daemon which took an execution over has to bring to an end before it has recovered."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

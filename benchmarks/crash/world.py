@@ -20,7 +20,7 @@ from aiohttp import web
 
 from crash import points
 from crash.cells import Cells, write_pack
-from crash.reaper import Life
+from crash.reaper import Life, die_with_parent
 from integration.clock import SystemClock
 
 BENCHMARKS = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ EACH_POINT = 2
 AFRESH_EVERY = 5
 LONGEST_LIFE_SECONDS = 3.0
 LONGEST_RANDOM_LIFE_SECONDS = 1.5
-LONGEST_PEACE_SECONDS = 20.0
+LONGEST_PEACE_SECONDS = 30.0
 PEACEFUL_LOOKS = 2
 FIRST_ANSWER = points.at("applying>verifying", points.AFTER)
 WARM_UP_LIVES = 12
@@ -203,7 +203,7 @@ class World:
         )
         order = json.dumps(asdict(life))
         if self.lives % AFRESH_EVERY == 0:
-            return await asyncio.create_subprocess_exec(*LIFE, order, cwd=BENCHMARKS)
+            return await asyncio.create_subprocess_exec(*LIFE, order, cwd=BENCHMARKS, preexec_fn=die_with_parent)
         self.server.stdin.write(order.encode() + b"\n")
         return Forked(await _number(self.server), self.server)
 
@@ -230,10 +230,12 @@ class World:
 async def _killed_after(process: Process, seconds: float) -> int:
     """Return how a process ended; after so many seconds it is killed."""
     ending = asyncio.ensure_future(process.wait())
-    done, _ = await asyncio.wait({ending}, timeout=seconds)
-    if not done:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+    try:
+        await asyncio.wait({ending}, timeout=seconds)
+    finally:
+        if not ending.done():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
     return await ending
 
 
@@ -247,9 +249,16 @@ async def open_world(folder: Path, *, plant: str | None, seed: int) -> AsyncIter
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     command = ("-m", "westworld", "--listen", "127.0.0.1:0", "--state", folder / "charter.db", "--journal", journal)
-    charter = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=subprocess.PIPE)
+    charter = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=subprocess.PIPE, preexec_fn=die_with_parent
+    )
     server = await asyncio.create_subprocess_exec(
-        *LIFE, "serve", cwd=BENCHMARKS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        *LIFE,
+        "serve",
+        cwd=BENCHMARKS,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=die_with_parent,
     )
     try:
         yield World(
@@ -262,6 +271,6 @@ async def open_world(folder: Path, *, plant: str | None, seed: int) -> AsyncIter
             rng=rng,
         )
     finally:
-        server.stdin.close()
+        server.kill()
         charter.terminate()
         await asyncio.gather(server.wait(), charter.wait(), runner.cleanup())
