@@ -9,6 +9,7 @@ machine allows: what a killed process wrote outlives it without any disk.
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -47,6 +48,7 @@ def main() -> int:
         return 0
     if options.store == "postgresql":
         parser.error("--store postgresql: this version keeps Knowledge in SQLite alone")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the folder in memory stays
     kills = options.kills or (PLANTED_KILLS if options.plant else QUICK_KILLS if options.quick else LONG_KILLS)
     is_whole = options.plant is None and (options.kills is None or options.kills >= ENOUGH_FOR_ALL_POINTS)
     seconds = QUICK_SECONDS if options.quick or options.plant else LONG_SECONDS
