@@ -186,7 +186,7 @@ class _Demo:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._left(deadline)):
                 await story.warm_up()
-                await story.play(between=lambda wave: self._kill_in(wave, stack, screen, killing))
+                await story.play(self._left(deadline), between=lambda wave: self._kill_in(wave, stack, screen, killing))
                 await asyncio.gather(*killing)
         with suppress(TimeoutError):
             async with asyncio.timeout(min(RELAPSE_WATCH_SECONDS, self._left(deadline))):

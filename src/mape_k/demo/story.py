@@ -1,6 +1,8 @@
 """What happens in a demo: faults in waves, and what became of each, told from outside through the public interfaces."""
 
+import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -151,16 +153,23 @@ class Story:
                 return
             await self._clock.sleep(POLL_SECONDS)
 
-    async def play(self, *, between: Callable[[int], None] = lambda _: None) -> None:
-        """Inject wave after wave; the next one begins when the one before is healed."""
-        for wave in sorted({course.fault.wave for course in self.courses}):
+    async def play(self, seconds: float, *, between: Callable[[int], None] = lambda _: None) -> None:
+        """Inject wave after wave; the next one begins when the one before is healed, or has had its share of time."""
+        deadline = self._clock.monotonic() + seconds
+        waves = sorted({course.fault.wave for course in self.courses})
+        for left, wave in zip(range(len(waves), 0, -1), waves, strict=True):
             courses = [c for c in self.courses if c.fault.wave == wave]
             for course in courses:
                 await self.inject(course)
             between(wave)
-            while not all(course.is_over for course in courses):
-                await self._clock.sleep(POLL_SECONDS)
-                await self.look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout((deadline - self._clock.monotonic()) / left):
+                    await self._until_over(courses)
+
+    async def _until_over(self, courses: Sequence[Course]) -> None:
+        while not all(course.is_over for course in courses):
+            await self._clock.sleep(POLL_SECONDS)
+            await self.look()
 
     async def settle(self) -> None:
         """Wait until no alert of a healed fault fires any more: what is left of it must fade, not come back."""
