@@ -25,7 +25,6 @@ def test_a_dozen_kills_lose_double_orphan_and_leave_nothing() -> None:
 
     assert figures["kills"] >= 12
     assert nothing_wrong(figures), done.stdout
-    assert done.returncode == 0, done.stdout
 
 
 def test_the_bugs_that_can_be_planted_are_listed_with_their_meaning() -> None:
