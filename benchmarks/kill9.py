@@ -24,7 +24,7 @@ from crash.audit import Audit, audit
 from crash.world import AFRESH_EVERY, EACH_POINT, Aim, World, open_world
 from frame.figures import Limit, Measured, options_of, quantile, tell
 
-WORLDS = 2
+WORLDS = 3
 QUICK_SECONDS, PLANTED_SECONDS, LONG_SECONDS = 42.0, 120.0, 86_400.0
 QUICK_KILLS, LONG_KILLS = 100, 500
 ENOUGH_FOR_ALL_POINTS = 200

@@ -177,7 +177,7 @@ class Cells:
             self._in_force[entry["policy_id"]] = (target, entry["kind"])
         if entry["effect"] == "renewed" and target in self._cells:
             cell = self._cells[target]
-            cell.until = min(cell.until, now + 1.0)
+            cell.until = min(cell.until, now + 5.0)
 
     def _caused(self, cells: Iterable[Cell]) -> list[Cell]:
         now = self._clock.monotonic()

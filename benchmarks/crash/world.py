@@ -26,8 +26,10 @@ from integration.clock import SystemClock
 BENCHMARKS = Path(__file__).parents[1]
 LIFE = (sys.executable, "-m", "crash.life")
 EACH_POINT = 2
+FEW = 8
 AFRESH_EVERY = 5
 LONGEST_LIFE_SECONDS = 3.0
+IMPORT_SECONDS = 4.0
 LONGEST_RANDOM_LIFE_SECONDS = 1.5
 LONGEST_PEACE_SECONDS = 30.0
 PEACEFUL_LOOKS = 2
@@ -103,13 +105,14 @@ class Aim:
     def next(self) -> dict[str, int]:
         """Return the points to die at, each with the how manieth time; none: at any time.
 
-        Of the missing ones it is a third, so that the rare ones, deep in a life, are reached, too.
+        Of many missing ones it is a third, so that the rare ones, deep in a life, are reached, too.
         """
         missing = self.missing
         if self._rng.random() < (0.05 if missing else 0.25):
             return {}
-        chosen = self._rng.sample(missing, (len(missing) + 2) // 3) or [self._rng.choice(points.POINTS)]
-        return {point: self._rng.choice((1, 1, 2, 3)) for point in chosen}
+        some = min(len(missing), max(FEW, len(missing) // 3))
+        chosen = self._rng.sample(missing, some) or [self._rng.choice(points.POINTS)]
+        return {point: self._rng.choice((1, 1, 1, 2)) for point in chosen}
 
 
 @dataclass(slots=True)
@@ -157,8 +160,7 @@ class World:
             is_warm = FIRST_ANSWER in before or self.lives >= WARM_UP_LIVES
             armed = aim.next() if is_warm else self._warming_up(aim)
             process = await self._begin(armed)
-            longest = LONGEST_LIFE_SECONDS if armed else self.rng.uniform(0.05, LONGEST_RANDOM_LIFE_SECONDS)
-            code = await _killed_after(process, longest)
+            code = await _killed_after(process, self._longest(armed))
             aim.landed[next(iter(self._killed_at()[len(before) :]), points.ANY_TIME)] += 1
             if code != -signal.SIGKILL:
                 self.fell.append(f"life {self.lives} ended by itself with {code}: {self._last_words()}")
@@ -190,6 +192,15 @@ class World:
         migrating = [point for point in points.MIGRATION if point in aim.missing]
         return {FIRST_ANSWER: 1} | dict.fromkeys(migrating[:1], 1)
 
+    def _longest(self, armed: Mapping[str, int]) -> float:
+        if not armed:
+            return self.rng.uniform(0.05, LONGEST_RANDOM_LIFE_SECONDS)
+        return LONGEST_LIFE_SECONDS + (IMPORT_SECONDS if self._is_afresh else 0.0)
+
+    @property
+    def _is_afresh(self) -> bool:
+        return self.lives % AFRESH_EVERY == 0
+
     async def _begin(self, armed: Mapping[str, int]) -> Process:
         self.lives += 1
         life = Life(
@@ -202,7 +213,7 @@ class World:
             born=time.monotonic(),
         )
         order = json.dumps(asdict(life))
-        if self.lives % AFRESH_EVERY == 0:
+        if self._is_afresh:
             return await asyncio.create_subprocess_exec(*LIFE, order, cwd=BENCHMARKS, preexec_fn=die_with_parent)
         self.server.stdin.write(order.encode() + b"\n")
         return Forked(await _number(self.server), self.server)
