@@ -52,6 +52,7 @@ async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: 
         daemon = Daemon(
             settings=settings, loop=loop, knowledge=knowledge, metrics=metrics, systemd=systemd, clock=clock
         )
+        daemon.heed_signals()
         async with _listening(daemon.services(tokens), settings) as address:
             await daemon.begin(address)
             await daemon.run()
@@ -132,12 +133,15 @@ class Daemon:
         self.loop.closed = self.closed
         self.systemd.ready(f"{self.settings.mode}, listening on {address}")
 
-    async def run(self) -> None:
-        """Run the loop until a signal ends it; then finish or journal what is under way."""
+    def heed_signals(self) -> None:
+        """Take signals from now on; before anybody can see that the daemon is up, since SIGHUP would end it."""
         running = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
         running.add_signal_handler(signal.SIGHUP, self.reload)
+
+    async def run(self) -> None:
+        """Run the loop until a signal ends it; then finish or journal what is under way."""
         await self.loop.run_forever()
         cut = await self.loop.executor.drain(DRAIN_SECONDS)
         log.info("drained", cut=cut)
