@@ -84,9 +84,9 @@ def _row_of(report: CycleReport) -> dict[str, object]:
 
 
 def _document(report: CycleReport) -> dict[str, object]:
-    """Return the report without what is kept elsewhere (snapshot) or follows from other tables (ledger)."""
+    """Return the report without what is kept elsewhere (snapshot) or follows from other tables (ledger, head)."""
     document: dict[str, object] = to_document(replace(report, snapshot=None, ledger=None))
-    return {name: part for name, part in document.items() if name not in ("snapshot", "ledger")}
+    return {name: part for name, part in document.items() if name not in ("snapshot", "ledger", "audit_head")}
 
 
 def _keep_report(connection: Connection, report: CycleReport) -> None:

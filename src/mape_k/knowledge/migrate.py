@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from mape_k.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision, known here so that Alembic, which is heavy, is loaded only when there is something to do."""
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -21,6 +21,14 @@ def migrate(connection: Connection) -> None:
     stamped = _stamped(connection)
     if stamped != HEAD:
         _upgrade(connection, stamped)
+
+
+def require_head(connection: Connection) -> None:
+    """Raise StoreError unless the tables have the form this version works with; for those who must not change them."""
+    if (stamped := _stamped(connection)) != HEAD:
+        raise StoreError(
+            f"Knowledge has tables of revision {stamped}, this version reads {HEAD}: start its daemon once"
+        )
 
 
 def _stamped(connection: Connection) -> str | None:

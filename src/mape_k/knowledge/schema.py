@@ -152,6 +152,18 @@ transitions = Table(
 )
 """Every move ever made; rows are added, never changed."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("at", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False),
+)
+"""The audit trail; texts as they were hashed, so that no engine's own form of a value comes between."""
+
 outcomes = Table(
     "outcomes",
     metadata,

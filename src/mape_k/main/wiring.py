@@ -14,7 +14,7 @@ from integration.http import HttpSession
 from integration.prometheus_client import PrometheusClient
 from mape_k.analyze import Analyst
 from mape_k.execute import Executor
-from mape_k.knowledge import Knowledge, open_knowledge
+from mape_k.knowledge import AuditFiles, Knowledge, open_knowledge
 from mape_k.loop import Loop, Timing
 from mape_k.model import Catalogue
 from mape_k.monitor import Monitor
@@ -127,6 +127,7 @@ async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> As
         ring_bytes=settings.snapshots_megabytes * 1024 * 1024,
         retention_days=settings.retention_days,
         write_seconds=metrics.knowledge_written,
+        audit_files=AuditFiles(key=settings.audit_key_path, anchor=settings.audit_anchor_path),
     )
     try:
         yield knowledge

@@ -54,6 +54,7 @@ class CycleReport:
     """All that one cycle saw, concluded and did; filled as the cycle goes on.
 
     ``late_seconds`` is how long after its tick a periodic cycle began; None for one that was woken.
+    ``audit_head`` is where the audit trail stood once the cycle was kept: a sequence and a hash.
     """
 
     cycle_id: str
@@ -69,3 +70,4 @@ class CycleReport:
     assessment: Assessment | None = None
     plan: Plan | None = None
     executed: tuple[str, ...] = ()
+    audit_head: str = ""
