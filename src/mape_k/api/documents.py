@@ -30,6 +30,7 @@ def status_document(
     report = live.report
     status = _facts(live, pause, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
     status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
+    status["notices"] = to_document(report.notices) if report else None
     return {"headline": to_document(headline(status, trouble, now)), **status}
 
 

@@ -17,12 +17,22 @@ from mape_k.knowledge.journal import SqlJournal
 from mape_k.knowledge.ledger import EPOCH, read_meta, read_open_executions, write_meta
 from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.moves import take_over
+from mape_k.knowledge.notices import SqlNotices
 from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
 from mape_k.knowledge.store import Store
 from mape_k.model import Mode
 from mape_k.ports import Clock
 
-__all__ = ["AuditFiles", "Knowledge", "SqlArchive", "SqlJournal", "Store", "copy_database", "open_knowledge"]
+__all__ = [
+    "AuditFiles",
+    "Knowledge",
+    "SqlArchive",
+    "SqlJournal",
+    "SqlNotices",
+    "Store",
+    "copy_database",
+    "open_knowledge",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,7 @@ class Knowledge:
 
     journal: SqlJournal
     archive: SqlArchive
+    notices: SqlNotices
     store: Store
     epoch: int
     anchor: Anchor
@@ -49,6 +60,7 @@ async def open_knowledge(
     mode: Mode,
     ring_bytes: int = 64 * 1024 * 1024,
     retention_days: float = 30.0,
+    recent_notices_seconds: float = 90.0,
     write_seconds: Callable[[float], None] = lambda _seconds: None,
     audit_files: AuditFiles | None = None,
 ) -> Knowledge:
@@ -60,6 +72,7 @@ async def open_knowledge(
         mode: said to every reader of the ledger.
         ring_bytes: of all recorded snapshots together; the oldest give way.
         retention_days: age of the oldest cycle kept.
+        recent_notices_seconds: within this time, what webhooks announce and what is seen must come to agree.
         write_seconds: called, from the writer's thread, with how long each write took to become durable.
         audit_files: key and anchor of the audit trail; in the folder of the file when None.
 
@@ -78,8 +91,12 @@ async def open_knowledge(
         await store.close()
         raise
     retention = Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes)
-    journal = SqlJournal(store, clock=clock, epoch=epoch, mode=mode, retention=retention, anchor=anchor)
-    return Knowledge(journal=journal, archive=SqlArchive(store, clock), store=store, epoch=epoch, anchor=anchor)
+    recent = timedelta(seconds=recent_notices_seconds)
+    journal = SqlJournal(
+        store, clock=clock, epoch=epoch, mode=mode, retention=retention, anchor=anchor, recent_notices=recent
+    )
+    archive, notices = SqlArchive(store, clock), SqlNotices(store, clock)
+    return Knowledge(journal=journal, archive=archive, notices=notices, store=store, epoch=epoch, anchor=anchor)
 
 
 def prepare(url: str, audit_files: AuditFiles) -> SqliteFile:

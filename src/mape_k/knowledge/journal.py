@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from mape_k.knowledge import cycles, moves
+from mape_k.knowledge import cycles, moves, notices
 from mape_k.knowledge.anchor import Anchor
 from mape_k.knowledge.audit import Head, read_head
 from mape_k.knowledge.ledger import read_execution, read_ledger
@@ -23,10 +23,19 @@ class SqlJournal:
         epoch: of this daemon; what carries another one is not ours to move.
         mode: said to every reader of the ledger.
         anchor: where the head of the audit trail is kept besides, after each cycle.
+        recent_notices: how young a notice must be for its alert to be looked for, how old an alert to be announced.
     """
 
     def __init__(
-        self, store: Store, *, clock: Clock, epoch: int, mode: Mode, retention: cycles.Retention, anchor: Anchor
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        epoch: int,
+        mode: Mode,
+        retention: cycles.Retention,
+        anchor: Anchor,
+        recent_notices: timedelta,
     ) -> None:
         self.epoch = epoch
         self._anchor = anchor
@@ -34,6 +43,7 @@ class SqlJournal:
         self._clock = clock
         self._mode = mode
         self._retention = retention
+        self._recent_notices = recent_notices
 
     async def ledger(self) -> Ledger:
         """Return what we are committed to at this moment, outside of any cycle.
@@ -66,6 +76,8 @@ class SqlJournal:
         return report
 
     def _end(self, connection: Connection, report: CycleReport, recorded: bytes | None) -> Head:
+        if report.snapshot:
+            report.notices = notices.tally(connection, report.snapshot, recent=self._recent_notices)
         cycles.end(connection, report, recorded, epoch=self.epoch)
         self._retention.note(connection, written_bytes=len(recorded or b""), now=report.as_of)
         return read_head(connection)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from mape_k.errors import StoreError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision, known here so that Alembic, which is heavy, is loaded only when there is something to do."""
 
 FOLDER = Path(__file__).with_name("migrations")

@@ -180,6 +180,22 @@ outcomes = Table(
 )
 """What became of actions; ``success`` is empty where nobody could tell, and such a row trains nothing."""
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("fingerprint", String, primary_key=True),
+    Column("starts_at", String, primary_key=True),
+    Column("status", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("labels", Document, nullable=False),
+    Column("group_key", String, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("first_received_at", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Index(None, "received_at"),
+)
+"""What webhooks announced: a row for each alert and status, however often it was sent."""
+
 success_rates = Table(
     "success_rates",
     metadata,

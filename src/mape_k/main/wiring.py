@@ -24,6 +24,9 @@ from mape_k.telemetry import Metrics
 CLOSE_AFTER_INTERVALS = 2
 """For so many intervals an incident's findings must be gone before it is closed."""
 
+NOTICES_AGREE_AFTER_INTERVALS = 3
+"""After so many intervals, what webhooks announced and what Alertmanager shows must agree."""
+
 DEBOUNCE_SHARE = 0.25
 """The share of the interval, at most a second, in which wakes are gathered into one cycle."""
 
@@ -126,6 +129,7 @@ async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> As
         mode=settings.mode,
         ring_bytes=settings.snapshots_megabytes * 1024 * 1024,
         retention_days=settings.retention_days,
+        recent_notices_seconds=NOTICES_AGREE_AFTER_INTERVALS * settings.interval,
         write_seconds=metrics.knowledge_written,
         audit_files=AuditFiles(key=settings.audit_key_path, anchor=settings.audit_anchor_path),
     )

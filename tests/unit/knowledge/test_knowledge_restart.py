@@ -81,6 +81,7 @@ def as_the_daemon_before(knowledge: Knowledge) -> SqlJournal:
         mode=Mode.ENFORCE,
         retention=retention,
         anchor=knowledge.anchor,
+        recent_notices=NOON - NOON,
     )
 
 
