@@ -295,7 +295,7 @@ def test_a_webhook_wakes_it_at_once_and_only_with_its_token(state: Path) -> None
 
 def test_what_a_webhook_says_is_never_believed(state: Path, tmp_path: Path) -> None:
     with watched(tmp_path, load=1) as world, daemon(state, MAPE_K_MODE="enforce", **world.urls) as running:
-        wait_until(lambda: running.cycles()[0]["result"] == "completed", "sight of everything")
+        wait_until(lambda: "completed" in [cycle["result"] for cycle in running.cycles()], "sight of everything")
         assert running.post("/api/v1/alerts", FORGED, token=running.token("ingest")) == 202
         wait_until(lambda: "webhook" in [cycle["woken_by"] for cycle in running.cycles()], "a cycle for the webhook")
         running.after_cycles(2)
