@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from fakes_archive import FakeArchive
+from fakes_notices import FakeNotices
 from mape_k.api import Live, Services, serve
 from mape_k.model import CycleReport, Mode, State, Verdict, WokenBy
 from mape_k.recording import to_document
@@ -39,7 +40,7 @@ class FakeDaemon:
         self.report: CycleReport | None = a_report()
         self.mode, self.is_leader, self.is_draining, self.not_ready = Mode.ENFORCE, True, False, []
         self.woken: list[WokenBy] = []
-        self.archive = an_archive()
+        self.archive, self.notices = an_archive(), FakeNotices()
         self.metrics = Metrics()
 
     def live(self) -> Live:
@@ -57,6 +58,7 @@ class FakeDaemon:
     def services(self, **changes: Any) -> Services:
         facts: dict[str, Any] = {
             "archive": self.archive,
+            "notices": self.notices,
             "metrics": self.metrics,
             "clock": StoppedClock(),
             "wake": self.woken.append,

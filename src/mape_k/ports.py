@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -169,7 +170,10 @@ class Journal(Protocol):
         ...
 
     async def close_cycle(self, report: CycleReport) -> CycleReport:
-        """Keep the report, its snapshot, its incidents and judgements. Never raises: says in the report what failed."""
+        """Keep the report, its snapshot, its incidents and judgements. Never raises: says in the report what failed.
+
+        What webhooks announced is held against the alerts of the snapshot, and told in the report's ``notices``.
+        """
         ...
 
     async def admit(
@@ -207,6 +211,30 @@ class Journal(Protocol):
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return one execution as it stands."""
+        ...
+
+
+class Notice(msgspec.Struct, rename="camel", gc=False, kw_only=True):
+    """One alert as a webhook announces it, in Alertmanager's own form.
+
+    ``starts_at`` stays the text that it is: it carries nanoseconds, and with the fingerprint it tells alerts apart.
+    """
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    starts_at: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    fingerprint: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+
+class Notices(Protocol):
+    """Where webhooks are kept before they are answered."""
+
+    async def take(self, notices: Sequence[Notice], *, group_key: str) -> int:
+        """Keep what one webhook announces, durable when it returns; return how many of it were not known yet.
+
+        Raises:
+            StoreError: not kept, or too many wait already.
+        """
         ...
 
 

@@ -31,6 +31,7 @@ def status_document(
     status = _facts(live, pause, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
     status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
     status["unsettled"] = sum(e.is_unsettled for e in report.ledger.executions) if report and report.ledger else 0
+    status["notices"] = to_document(report.notices) if report else None
     return {"headline": to_document(headline(status, trouble, now)), **status}
 
 

@@ -58,7 +58,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Pause": _object(since=_INSTANT, by=_TEXT, comment=_TEXT),
     "Paused": _object(required=["paused"], paused=_FLAG, since=_INSTANT, by=_TEXT, comment=_TEXT),
     "Command": _object(required=[], by={**_TEXT, "maxLength": 500}, comment={**_TEXT, "maxLength": 500}),
-    "Accepted": _object(accepted=_COUNT),
+    "Accepted": _object(accepted=_COUNT, new=_COUNT, known=_COUNT),
     "Webhook": _object(
         required=["version", "status", "alerts"],
         version={"const": "4"},
@@ -69,10 +69,10 @@ SCHEMAS: Mapping[str, Schema] = {
         alerts=_list_of(
             _object(
                 required=["status", "labels"],
-                status=_TEXT,
+                status={"enum": ["firing", "resolved"]},
                 labels={"type": "object", "additionalProperties": _TEXT},
-                startsAt=_TEXT,
-                fingerprint=_TEXT,
+                startsAt={**_TEXT, "maxLength": 64},
+                fingerprint={**_TEXT, "maxLength": 128},
             )
         ),
     ),
@@ -124,7 +124,9 @@ SCHEMAS: Mapping[str, Schema] = {
         incidents=_list_of(_ref("Incident")),
         held=_list_of(_ref("Held")),
         unsettled=_COUNT,
+        notices=_or_null(_ref("Notices")),
     ),
+    "Notices": _object(confirmed=_COUNT, unconfirmed=_COUNT, unannounced=_COUNT),
 }
 
 _SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {

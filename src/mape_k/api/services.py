@@ -8,7 +8,7 @@ from aiohttp import web
 
 from mape_k.api.events import Events
 from mape_k.model import Catalogue, CycleReport, Mode, WokenBy
-from mape_k.ports import Archive, Clock
+from mape_k.ports import Archive, Clock, Notices
 from mape_k.telemetry import Metrics
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -47,10 +47,12 @@ class Services:
         hosts: names in the ``Host`` header that reads from this machine may use.
         webhook_max_bytes: of one webhook.
         webhooks_at_once: more at the same time are answered with 503, which Alertmanager repeats.
+        large_webhooks_at_once: of those, so many may have more than 64 KiB, or not say how much they have.
         body_seconds: a request's body must have arrived by then.
     """
 
     archive: Archive
+    notices: Notices
     metrics: Metrics
     clock: Clock
     wake: Callable[[WokenBy], None]
@@ -62,7 +64,8 @@ class Services:
     events: Events = field(default_factory=Events)
     hosts: frozenset[str] = LOOPBACK_HOSTS
     webhook_max_bytes: int = 32 * 1024 * 1024
-    webhooks_at_once: int = 4
+    webhooks_at_once: int = 256
+    large_webhooks_at_once: int = 4
     body_seconds: float = 10.0
 
 

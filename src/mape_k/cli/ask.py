@@ -125,6 +125,7 @@ def _show_status(status: Document) -> None:
         paused=pause and f"by {pause['by']} since {time_of_day(pause['since'])} {pause['comment']}",
         last_cycle=last and f"{last['result']} at {time_of_day(last['as_of'])} in {last['seconds']} s",
         sources=", ".join(f"{s['name']} {s['quality'] if not s['is_up'] else 'up'}" for s in status["sources"]),
+        notices=", ".join(f"{count} {name}" for name, count in (status["notices"] or {}).items()),
         not_ready="; ".join(status["not_ready"]),
     )
     if status["incidents"]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, and_, func, or_, select, true
 
+from mape_k.knowledge import audit
 from mape_k.knowledge.ledger import EPOCH, PAUSE, is_open, read_meta, read_success_rates, write_meta
 from mape_k.knowledge.moves import thaw
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
@@ -132,6 +133,7 @@ class SqlArchive:
 
 def _set_pause(connection: Connection, pause: Pause | None, at: datetime) -> None:
     write_meta(connection, PAUSE, pause)
+    audit.note(connection, audit.PAUSED if pause else audit.RESUMED, to_document(pause or {}), at=at)
     if pause is None:
         thaw(connection, at=at)
 

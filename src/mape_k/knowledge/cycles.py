@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from mape_k.knowledge import notices
 from mape_k.knowledge.ledger import SIGHT_LOST_AT, read_sight_lost_at, write_meta
 from mape_k.knowledge.schema import cycles, executions, incidents, snapshots
 from mape_k.model import Assessment, CycleReport, CycleResult, Decision, Incident, Plan, Snapshot
@@ -58,8 +59,9 @@ class Retention:
             self.prune(connection, now)
 
     def prune(self, connection: Connection, now: datetime) -> None:
-        """Delete the oldest cycles and snapshots; so much room is made that the ring holds until the next time."""
+        """Delete the oldest cycles, snapshots and notices, with room to spare in the ring until the next time."""
         connection.execute(delete(cycles).where(cycles.c.as_of < now - self.keep))
+        notices.prune(connection, now)
         newest_first = (snapshots.c.as_of.desc(), snapshots.c.cycle_id.desc())
         total = func.sum(snapshots.c.size_bytes).over(order_by=newest_first).label("total")
         ring = select(snapshots.c.cycle_id, total).subquery()
@@ -84,9 +86,9 @@ def _row_of(report: CycleReport) -> dict[str, object]:
 
 
 def _document(report: CycleReport) -> dict[str, object]:
-    """Return the report without what is kept elsewhere (snapshot) or follows from other tables (ledger)."""
+    """Return the report without what is kept elsewhere (snapshot) or follows from other tables (ledger, head)."""
     document: dict[str, object] = to_document(replace(report, snapshot=None, ledger=None))
-    return {name: part for name, part in document.items() if name not in ("snapshot", "ledger")}
+    return {name: part for name, part in document.items() if name not in ("snapshot", "ledger", "audit_head")}
 
 
 def _keep_report(connection: Connection, report: CycleReport) -> None:

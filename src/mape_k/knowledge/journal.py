@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from mape_k.knowledge import cycles, moves
+from mape_k.knowledge import cycles, moves, notices
+from mape_k.knowledge.anchor import Anchor
+from mape_k.knowledge.audit import Head, read_head
 from mape_k.knowledge.ledger import read_execution, read_ledger
 from mape_k.knowledge.store import Store
 from mape_k.model import Action, CycleReport, CycleResult, Execution, FollowUp, Ledger, Mode, Reason, State
@@ -20,14 +22,28 @@ class SqlJournal:
     Args:
         epoch: of this daemon; what carries another one is not ours to move.
         mode: said to every reader of the ledger.
+        anchor: where the head of the audit trail is kept besides, after each cycle.
+        recent_notices: how young a notice must be for its alert to be looked for, how old an alert to be announced.
     """
 
-    def __init__(self, store: Store, *, clock: Clock, epoch: int, mode: Mode, retention: cycles.Retention) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        epoch: int,
+        mode: Mode,
+        retention: cycles.Retention,
+        anchor: Anchor,
+        recent_notices: timedelta,
+    ) -> None:
         self.epoch = epoch
+        self._anchor = anchor
         self._store = store
         self._clock = clock
         self._mode = mode
         self._retention = retention
+        self._recent_notices = recent_notices
 
     async def ledger(self) -> Ledger:
         """Return what we are committed to at this moment, outside of any cycle.
@@ -51,16 +67,21 @@ class SqlJournal:
         """Keep the report and all it carries; what cannot be kept makes the cycle blind, and is said in it."""
         try:
             recorded = await asyncio.to_thread(encode_snapshot, report.snapshot) if report.snapshot else None
-            await self._store.write(lambda connection: self._end(connection, report, recorded))
+            head = await self._store.write(lambda connection: self._end(connection, report, recorded))
+            report.audit_head = str(head)
+            await asyncio.to_thread(self._anchor.note, head)
         except Exception as error:  # noqa: BLE001 - the next cycle must come, whatever became of this one
             report.is_store_up = False
             report.result = max(report.result, CycleResult.BLIND, key=_GRAVITY.index)
             report.failure = "; ".join(filter(None, (report.failure, f"not kept: {error}")))
         return report
 
-    def _end(self, connection: Connection, report: CycleReport, recorded: bytes | None) -> None:
+    def _end(self, connection: Connection, report: CycleReport, recorded: bytes | None) -> Head:
+        if report.snapshot:
+            report.notices = notices.tally(connection, report.snapshot, recent=self._recent_notices)
         cycles.end(connection, report, recorded, epoch=self.epoch)
         self._retention.note(connection, written_bytes=len(recorded or b""), now=report.as_of)
+        return read_head(connection)
 
     async def admit(
         self,

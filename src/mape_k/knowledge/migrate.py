@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from mape_k.errors import StoreError
 from mape_k.knowledge.schema import metadata
 
-HEAD = "0001"
+HEAD = "0003"
 """The newest revision, known here so that Alembic, which is heavy, is loaded only when there are tables to change."""
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -21,7 +21,7 @@ def migrate(connection: Connection) -> None:
     """
     if not inspect(connection).has_table("alembic_version"):
         _create(connection)
-    elif (stamped := connection.execute(text("SELECT version_num FROM alembic_version")).scalar()) != HEAD:
+    elif (stamped := _stamped(connection)) != HEAD:
         _upgrade(connection, stamped)
 
 
@@ -30,6 +30,20 @@ def _create(connection: Connection) -> None:
     metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def require_head(connection: Connection) -> None:
+    """Raise StoreError unless the tables have the form this version works with; for those who must not change them."""
+    if (stamped := _stamped(connection)) != HEAD:
+        raise StoreError(
+            f"Knowledge has tables of revision {stamped}, this version reads {HEAD}: start its daemon once"
+        )
+
+
+def _stamped(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _upgrade(connection: Connection, stamped: str | None) -> None:

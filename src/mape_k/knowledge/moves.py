@@ -7,6 +7,7 @@ from enum import Enum
 from sqlalchemy import Connection, insert, update
 
 from mape_k.errors import FencedError
+from mape_k.knowledge import audit
 from mape_k.knowledge.learning import learn
 from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta, read_open_executions
 from mape_k.knowledge.schema import executions, transitions
@@ -113,7 +114,7 @@ def thaw(connection: Connection, *, at: datetime) -> None:
 
 
 def record(connection: Connection, moved: Execution, *, from_state: State | None, detail: object = "") -> None:
-    """Add a move to the history of an execution."""
+    """Add a move to the history of an execution, and to the audit trail."""
     values = {
         "execution_id": moved.execution_id,
         "at": moved.updated_at,
@@ -124,6 +125,8 @@ def record(connection: Connection, moved: Execution, *, from_state: State | None
         "detail": detail,
     }
     connection.execute(insert(transitions).values(_plain(values)))
+    what = {"remediation": moved.remediation, "target": moved.target, "policy_id": moved.policy_id}
+    audit.note(connection, audit.TRANSITION, values | what, at=moved.updated_at)
 
 
 def _after_interruption(execution: Execution) -> tuple[State, dict[str, object]]:

@@ -152,6 +152,18 @@ transitions = Table(
 )
 """Every move ever made; rows are added, never changed."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("at", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False),
+)
+"""The audit trail; texts as they were hashed, so that no engine's own form of a value comes between."""
+
 outcomes = Table(
     "outcomes",
     metadata,
@@ -167,6 +179,22 @@ outcomes = Table(
     Index(None, "execution_id"),
 )
 """What became of actions; ``success`` is empty where nobody could tell, and such a row trains nothing."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("fingerprint", String, primary_key=True),
+    Column("starts_at", String, primary_key=True),
+    Column("status", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("labels", Document, nullable=False),
+    Column("group_key", String, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("first_received_at", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Index(None, "received_at"),
+)
+"""What webhooks announced: a row for each alert and status, however often it was sent."""
 
 success_rates = Table(
     "success_rates",

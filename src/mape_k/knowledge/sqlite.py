@@ -3,11 +3,12 @@
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from mape_k.errors import ConfigError, StoreError
@@ -109,17 +110,21 @@ class SqliteFile:
 
     def describe(self, error: BaseException) -> str:
         """Return what an error of the engine means, with the file and the remedy, for a person."""
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-        code = getattr(cause, "sqlite_errorcode", -1) & 0xFF
-        known = _CAUSES.get(code, "")
-        remedy = f"; {_REMEDY}" if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
-        return f"{self.path}: {known or type(cause).__name__} ({cause}){remedy}"
+        return _described(self.path, error)
 
     def close(self) -> None:
         """Close all connections, then let the next daemon in."""
         self.reader.dispose()
         self.writer.dispose()
         self._lock.release()
+
+
+def _described(path: Path, error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    code = getattr(cause, "sqlite_errorcode", -1) & 0xFF
+    known = _CAUSES.get(code, "")
+    remedy = f"; {_REMEDY}" if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
+    return f"{path}: {known or type(cause).__name__} ({cause}){remedy}"
 
 
 def _create(path: Path) -> None:
@@ -154,6 +159,27 @@ def _engine(path: Path, begin: str, options: dict[str, Any], *, connections: int
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+@contextmanager
+def looking(url: str) -> Iterator[Connection]:
+    """Yield a connection that sees one state and can change nothing, beside a daemon that may be writing.
+
+    Raises:
+        ConfigError: as :func:`database_file`. StoreError: there is none, or it cannot be read.
+    """
+    path = database_file(url)
+    if not path.exists():
+        raise StoreError(f"{path}: there is no Knowledge; MAPE_K_KNOWLEDGE_URL names another file, or start the daemon")
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True), poolclass=NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+    except SqliteFile.errors as error:
+        raise StoreError(_described(path, error)) from error
 
 
 def copy_database(url: str, folder: Path) -> str:

@@ -93,6 +93,7 @@ class Daemon:
         started_at = self.clock.now()
         self._services = Services(
             archive=self.knowledge.archive,
+            notices=self.knowledge.notices,
             metrics=self.metrics,
             clock=self.clock,
             wake=self.loop.wake,

@@ -38,7 +38,7 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
         return asyncio.run(_once(settings, catalogue))
     with tempfile.TemporaryDirectory(prefix="mape-k-") as folder:
         url = copy_database(settings.knowledge_file_url, Path(folder))
-        trial = settings.model_copy(update={"mode": Mode.SHADOW, "knowledge_url": url})
+        trial = settings.model_copy(update={"mode": Mode.SHADOW, "knowledge_url": url, "state_directory": folder})
         return asyncio.run(_once(trial, catalogue))
 
 

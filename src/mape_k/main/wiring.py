@@ -15,7 +15,7 @@ from integration.http import HttpSession
 from integration.prometheus_client import PrometheusClient
 from mape_k.analyze import Analyst
 from mape_k.execute import Executor
-from mape_k.knowledge import Knowledge, open_knowledge
+from mape_k.knowledge import AuditFiles, Knowledge, open_knowledge
 from mape_k.loop import Loop, Timing
 from mape_k.model import Catalogue
 from mape_k.monitor import Monitor
@@ -24,6 +24,9 @@ from mape_k.telemetry import Metrics
 
 CLOSE_AFTER_INTERVALS = 2
 """For so many intervals an incident's findings must be gone before it is closed."""
+
+NOTICES_AGREE_AFTER_INTERVALS = 3
+"""After so many intervals, what webhooks announced and what Alertmanager shows must agree."""
 
 DEBOUNCE_SHARE = 0.25
 """The share of the interval, at most a second, in which wakes are gathered into one cycle."""
@@ -133,7 +136,9 @@ async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> As
         mode=settings.mode,
         ring_bytes=settings.snapshots_megabytes * 1024 * 1024,
         retention_days=settings.retention_days,
+        recent_notices_seconds=NOTICES_AGREE_AFTER_INTERVALS * settings.interval,
         write_seconds=metrics.knowledge_written,
+        audit_files=AuditFiles(key=settings.audit_key_path, anchor=settings.audit_anchor_path),
     )
     try:
         yield knowledge

@@ -1,6 +1,6 @@
 """The values: frozen, keyword-only, without effects. Everything else in the program is about these."""
 
-from mape_k.model.cycle import CycleReport, CycleResult, Phase, PhaseTiming, WokenBy
+from mape_k.model.cycle import CycleReport, CycleResult, NoticeTally, Phase, PhaseTiming, WokenBy
 from mape_k.model.decision import (
     Action,
     Assessment,
@@ -91,6 +91,7 @@ __all__ = [
     "Limits",
     "Mode",
     "NotObservedError",
+    "NoticeTally",
     "Observation",
     "OnExpiry",
     "OnInhibited",

@@ -49,12 +49,29 @@ class PhaseTiming:
         return self.seconds > self.budget_seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTally:
+    """What webhooks announced, held against the list of active alerts that the cycle pulled.
+
+    Args:
+        confirmed: active alerts that were announced.
+        unconfirmed: alerts announced as firing a moment ago that are not active.
+        unannounced: alerts, neither silenced nor inhibited, active for a while without having been announced.
+    """
+
+    confirmed: int = 0
+    unconfirmed: int = 0
+    unannounced: int = 0
+
+
 @dataclass(slots=True, kw_only=True)
 class CycleReport:
     """All that one cycle saw, concluded and did; filled as the cycle goes on.
 
     ``late_seconds`` is how long after its tick a periodic cycle began; None for one that was woken.
     ``is_store_up`` says whether Knowledge could be read and written throughout.
+    ``notices`` is None where the alerts were not seen.
+    ``audit_head`` is where the audit trail stood once the cycle was kept: a sequence and a hash.
     """
 
     cycle_id: str
@@ -71,3 +88,5 @@ class CycleReport:
     assessment: Assessment | None = None
     plan: Plan | None = None
     executed: tuple[str, ...] = ()
+    notices: NoticeTally | None = None
+    audit_head: str = ""

@@ -53,7 +53,7 @@ def ensure_tokens(settings: Settings) -> Tokens:
 def _kept_or_made(path: Path) -> SecretStr:
     kept = _kept(path)
     if kept is None:
-        _make(path)
+        write_once(path, secrets.token_urlsafe(32) + "\n")
         kept = _kept(path)
     if kept is None:
         raise ConfigError([f"{path}: vanished while it was read; start again"])
@@ -71,12 +71,16 @@ def _kept(path: Path) -> SecretStr | None:
         raise ConfigError([f"{path}: {error}; delete it, and a new one is made at the next start"]) from error
 
 
-def _make(path: Path) -> None:
-    """Write a fresh token whole or not at all; who comes second keeps what the first one made."""
+def write_once(path: Path, text: str) -> None:
+    """Write a secret (mode 0600) whole or not at all; who comes second keeps what the first one wrote.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as draft:
-            draft.write(secrets.token_urlsafe(32) + "\n")
+            draft.write(text)
             draft.flush()
             os.fsync(draft.fileno())
             os.link(draft.name, path)

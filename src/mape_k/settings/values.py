@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[!-~]{1,4096}")
+_AUDIT_KEY = re.compile(r"[0-9a-fA-F]{64}\s*")
+_LONGEST_KEY = 128
 _SHORTEST_OWN_TOKEN = 16
 _HIGHEST_PORT = 65535
 
@@ -78,6 +81,17 @@ def _knowledge_url(text: str) -> str:
     return text
 
 
+def _audit_key_file(text: str) -> Path:
+    path, expected = Path(text), "expected an absolute path of a file that `openssl rand -hex 32` wrote"
+    try:
+        is_key = path.is_absolute() and _AUDIT_KEY.fullmatch(path.read_text("ascii", "replace")[:_LONGEST_KEY])
+    except OSError as error:
+        raise ValueError(f"{error.strerror}; {expected}") from error
+    if not is_key:
+        raise ValueError(expected)
+    return path
+
+
 def _token(secret: SecretStr) -> SecretStr:
     if _TOKEN.fullmatch(secret.get_secret_value()) is None:
         raise ValueError("expected 1 to 4096 ASCII characters without spaces")
@@ -109,6 +123,7 @@ Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 Urls: TypeAlias = Annotated[tuple[Url, ...], _parts(","), Field(min_length=1)]
 Packs: TypeAlias = Annotated[tuple[str, ...], _parts(":"), Field(min_length=1)]
 Listen: TypeAlias = Annotated[Address, BeforeValidator(_address)]
+AuditKeyFile: TypeAlias = Annotated[Path, BeforeValidator(_audit_key_file)]
 KnowledgeUrl: TypeAlias = Annotated[str, AfterValidator(_knowledge_url)]
 Token: TypeAlias = Annotated[SecretStr, AfterValidator(_token)]
 OwnToken: TypeAlias = Annotated[SecretStr, AfterValidator(_own_token)]

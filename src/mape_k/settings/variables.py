@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mape_k.model import Mode, Phase
-from mape_k.settings.values import KnowledgeUrl, Listen, OwnToken, Packs, Seconds, Token, Url, Urls
+from mape_k.settings.values import AuditKeyFile, KnowledgeUrl, Listen, OwnToken, Packs, Seconds, Token, Url, Urls
 
 PREFIX = "MAPE_K_"
 
@@ -80,6 +80,7 @@ class Settings(Surroundings):
 
     knowledge_url: KnowledgeUrl | None = _variable(None, "sqlite:////absolute/path.db")
     retention_days: Annotated[float, Field(ge=0.01, le=3650)] = _variable("30", "a number of days from 0.01 to 3650")
+    audit_key_file: AuditKeyFile | None = _variable(None, "an absolute path of a file with 64 hexadecimal digits")
     snapshots_megabytes: Annotated[int, Field(ge=1, le=100_000)] = _variable("256", "a whole number from 1 to 100000")
     log_format: Literal["json", "console"] = _variable("json", "json or console")
 
@@ -110,6 +111,16 @@ class Settings(Surroundings):
     def knowledge_file_url(self) -> str:
         """Where Knowledge is kept: what is configured, else a file in the state folder."""
         return self.knowledge_url or f"sqlite:///{self.state_folder / 'knowledge.db'}"
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Where the key of the audit trail is: as configured, else in the state folder."""
+        return self.audit_key_file or self.state_folder / "audit.key"
+
+    @property
+    def audit_anchor_path(self) -> Path:
+        """Where the heads of the audit trail are kept, outside the store."""
+        return self.state_folder / "audit.anchor"
 
 
 SURROUNDINGS = tuple(field.alias or name for name, field in Surroundings.model_fields.items())

@@ -129,6 +129,7 @@ def canonical_line(report: CycleReport) -> dict[str, Any]:
         "incidents": len(assessment.incidents) if assessment else 0,
         **(_plan_fields(plan) if plan else {}),
         "executed": list(report.executed),
+        "audit_head": report.audit_head,
     }
 
 

@@ -20,6 +20,7 @@ from mape_k.model import (
     Incident,
     Ledger,
     Mode,
+    NoticeTally,
     Phase,
     Plan,
     Quality,
@@ -30,7 +31,7 @@ from mape_k.model import (
     SuccessRate,
     Vector,
 )
-from mape_k.telemetry.table import ESCALATIONS, FAILED, GUARDS, TABLE, Kind, Metric
+from mape_k.telemetry.table import ESCALATIONS, FAILED, GUARDS, NOTICE_STATES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -170,6 +171,10 @@ class Metrics:
         """Count one webhook; the results are :data:`~mape_k.telemetry.table.WEBHOOK_RESULTS`."""
         self._add("webhooks_total", result)
 
+    def webhook_truncated(self, left_out: int) -> None:
+        """Count alerts that Alertmanager left out of a webhook."""
+        self._add("truncated_alerts_total", amount=left_out)
+
     def ledger_opened(self, ledger: Ledger) -> None:
         """Take over what Knowledge says; at start call it before the first cycle, so that nothing counts twice."""
         self._opened_at = {incident.incident_id: incident.opened_at for incident in ledger.incidents}
@@ -211,6 +216,8 @@ class Metrics:
             self._set("last_cycle_timestamp_seconds", ended_at.timestamp())
         if report.snapshot:
             self._tell_snapshot(report.snapshot)
+        if report.notices:
+            self._tell_notices(report.notices)
         if report.ledger:
             self.ledger_opened(report.ledger)
         if report.assessment:
@@ -250,6 +257,10 @@ class Metrics:
         self._set("snapshot_series", sum(len(v.targets) for v in snapshot.vectors.values()))
         self._set("snapshot_alerts", len(snapshot.alerts))
         self._set("snapshot_age_seconds", _age(snapshot))
+
+    def _tell_notices(self, notices: NoticeTally) -> None:
+        for state in NOTICE_STATES:
+            self._set("notices", getattr(notices, state), state)
 
     def _tell_incidents(self, incidents: Iterable[Incident]) -> None:
         self._families["incidents"].zero()

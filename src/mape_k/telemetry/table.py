@@ -28,6 +28,7 @@ ESCALATIONS = (Reason.EXHAUSTED, Reason.RENEWALS_USED_UP, Reason.PERSON_DECIDES)
 """Reasons with which the daemon leaves something to a person."""
 
 WEBHOOK_RESULTS = ("accepted", "unauthorized", "malformed", "wrong_version", "too_large", "refused")
+NOTICE_STATES = ("confirmed", "unconfirmed", "unannounced")
 
 
 class Kind(StrEnum):
@@ -133,6 +134,12 @@ TABLE: tuple[Metric, ...] = (
     _histogram("knowledge_write_duration_seconds", "Duration of a durable write.", _QUICK),
     _gauge("knowledge_up", "Whether Knowledge could be read and written in the last cycle."),
     _counter("webhooks_total", "Webhooks received, by result.", result=WEBHOOK_RESULTS),
+    _counter("truncated_alerts_total", "Alerts that Alertmanager left out of webhooks; the next look finds them."),
+    _gauge(
+        "notices",
+        "Alerts of the last cycle: active and announced, announced and not active, active and not announced.",
+        state=NOTICE_STATES,
+    ),
     _gauge("mode", "1 for the mode in force.", mode=_values(Mode)),
     _gauge("paused", "Whether a person paused the daemon."),
     _gauge("leader", "Whether this daemon is in charge."),

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from fakes_daemon import AS_ALERTMANAGER, AS_OPERATOR, calling
+from mape_k.api.webhook import LARGE_BYTES
 from mape_k.model import WokenBy
 
 HEADERS = {**AS_ALERTMANAGER, "Content-Type": "application/json"}
@@ -33,11 +34,47 @@ def counted(daemon, result: str) -> float:
 async def test_a_webhook_wakes_the_loop_and_says_how_many_alerts_it_had(api, daemon):
     response = await api.post("/api/v1/alerts", data=payload(), headers=HEADERS)
 
-    assert (response.status, await response.json()) == (202, {"accepted": 2})
+    assert (response.status, await response.json()) == (202, {"accepted": 2, "new": 1, "known": 1})
     assert daemon.woken == [WokenBy.WEBHOOK]
 
 
-async def test_nothing_in_a_webhook_is_kept(api, daemon):
+async def test_the_same_webhook_again_has_nothing_new_and_wakes_the_loop_all_the_same(api, daemon):
+    await api.post("/api/v1/alerts", data=payload(), headers=HEADERS)
+
+    response = await api.post("/api/v1/alerts", data=payload(), headers=HEADERS)
+
+    assert await response.json() == {"accepted": 2, "new": 0, "known": 2}
+    assert daemon.woken == [WokenBy.WEBHOOK, WokenBy.WEBHOOK]
+
+
+async def test_what_cannot_be_kept_is_asked_for_again(api, daemon):
+    daemon.notices.is_down = True
+
+    response = await api.post("/api/v1/alerts", data=payload(), headers=HEADERS)
+
+    assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    assert "the disk is full" in (await response.json())["detail"]
+    assert daemon.woken == []
+    assert counted(daemon, "refused") == 1
+
+
+async def test_large_webhooks_have_few_places_of_their_own(daemon):
+    release, sent, large, statuses = asyncio.Event(), asyncio.Event(), payload() + b" " * LARGE_BYTES, []
+    async with calling(daemon.services(large_webhooks_at_once=1)) as client:
+        first = asyncio.create_task(client.post("/api/v1/alerts", data=stalled(release, sent), headers=HEADERS))
+        async with asyncio.timeout(5):
+            await sent.wait()
+            while 503 not in statuses and not first.done():
+                response = await client.post("/api/v1/alerts", data=io.BytesIO(large), headers=HEADERS)
+                statuses.append(response.status)
+        small = await client.post("/api/v1/alerts", data=payload(), headers=HEADERS)
+        release.set()
+        await first
+
+    assert (statuses[-1], small.status) == (503, 202)
+
+
+async def test_nothing_that_a_webhook_says_is_shown(api, daemon):
     await api.post("/api/v1/alerts", data=payload(), headers=HEADERS)
 
     assert "<script>" not in await (await api.get("/api/v1/status")).text()
@@ -65,6 +102,11 @@ async def test_another_version_is_told_what_is_expected(api, daemon, version):
         b'{"version": "4"}',
         b'{"version": "4", "status": "firing", "alerts": [{"labels": {"a": 1}, "status": "firing"}]}',
         b'{"version": "4", "status": "firing", "alerts": "many"}',
+        b'{"version": "4", "status": "firing", "alerts": [{"labels": {}, "status": "burning"}]}',
+        b'{"version": "4", "status": "firing", "alerts": [], "truncatedAlerts": -1}',
+        b'{"version": "4", "status": "firing", "alerts": [{"labels": {"a": "\\ud800"}, "status": "firing"}]}',
+        b'{"version": "4", "status": "firing", "alerts": [{"labels": {}, "status": "firing", "startsAt": "%s"}]}'
+        % (b"x" * 65),
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"version": "4", "status": "\xff", "alerts": []}',
@@ -88,7 +130,7 @@ async def test_ten_thousand_alerts_in_one_webhook_are_taken(api):
 
     response = await api.post("/api/v1/alerts", data=io.BytesIO(payload(alerts=[alert] * 10_000)), headers=HEADERS)
 
-    assert await response.json() == {"accepted": 10_000}
+    assert await response.json() == {"accepted": 10_000, "new": 1, "known": 9_999}
 
 
 async def test_a_webhook_that_alertmanager_cut_wakes_the_loop_all_the_same(api, daemon):
@@ -96,6 +138,7 @@ async def test_a_webhook_that_alertmanager_cut_wakes_the_loop_all_the_same(api, 
 
     assert response.status == 202
     assert daemon.woken == [WokenBy.WEBHOOK]
+    assert daemon.metrics.registry.get_sample_value("mape_k_truncated_alerts_total") == 7
 
 
 async def test_a_body_that_is_too_large_is_refused_by_its_header(narrow, daemon):
@@ -126,8 +169,10 @@ async def test_a_body_without_an_end_is_cut(narrow):
     assert response.status == 413
 
 
-async def stalled(release: asyncio.Event):
+async def stalled(release: asyncio.Event, sent: asyncio.Event | None = None):
     yield b"{"
+    if sent:
+        sent.set()
     await release.wait()
 
 

@@ -53,7 +53,7 @@ FULL = """if True:
                     acknowledged += 1
             except StoreError as error:
                 print(error)
-            report = await knowledge.journal.close_cycle(a_cycle())
+            report = await knowledge.journal.close_cycle(a_cycle(failure="x" * 50_000))
             print(report.result.value, "not kept" in report.failure)
             print((await knowledge.journal.execution("before")).state.value)
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
@@ -80,6 +80,8 @@ def as_the_daemon_before(knowledge: Knowledge) -> SqlJournal:
         epoch=knowledge.epoch - 1,
         mode=Mode.ENFORCE,
         retention=retention,
+        anchor=knowledge.anchor,
+        recent_notices=NOON - NOON,
     )
 
 

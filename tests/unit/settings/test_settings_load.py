@@ -74,6 +74,9 @@ def test_without_any_variable_it_looks_at_this_machine_and_does_nothing():
         ("MAPE_K_KNOWLEDGE_URL", "sqlite://", "four, as in sqlite:////var/lib/mape-k/knowledge.db"),
         ("MAPE_K_KNOWLEDGE_URL", "sqlite:////x.db?mode=ro", "sqlite:////absolute/path.db"),
         ("MAPE_K_KNOWLEDGE_URL", "/var/lib/x.db", "sqlite:////absolute/path.db"),
+        ("MAPE_K_AUDIT_KEY_FILE", "audit.key", "an absolute path of a file that `openssl rand -hex 32` wrote"),
+        ("MAPE_K_AUDIT_KEY_FILE", "/nowhere/audit.key", "an absolute path of a file that `openssl rand -hex 32` wrote"),
+        ("MAPE_K_AUDIT_KEY_FILE", "/dev/null", "an absolute path of a file that `openssl rand -hex 32` wrote"),
         ("WATCHDOG_USEC", "soon", "a whole number of microseconds"),
     ],
 )
@@ -245,6 +248,14 @@ def test_the_state_folder_is_the_service_managers_else_the_logins(environ: dict[
     settings = load_settings(HOME | environ)
     assert settings.state_folder == Path(folder)
     assert settings.knowledge_file_url == f"sqlite:///{folder}/knowledge.db"
+    assert settings.audit_key_path == Path(folder, "audit.key")
+
+
+def test_the_key_of_the_audit_trail_may_lie_elsewhere_and_its_anchor_stays(tmp_path: Path):
+    file = tmp_path / "key"
+    file.write_text("ab" * 32 + "\n")
+    settings = load_settings(HOME | {"STATE_DIRECTORY": "/var/lib/mape-k", "MAPE_K_AUDIT_KEY_FILE": str(file)})
+    assert (settings.audit_key_path, settings.audit_anchor_path) == (file, Path("/var/lib/mape-k/audit.anchor"))
 
 
 def documented() -> dict[str, str]:

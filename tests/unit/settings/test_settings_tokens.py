@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from mape_k.errors import ConfigError
-from mape_k.settings import Settings, Tokens, ensure_tokens, known_operator_token, load_settings, token_file
-from mape_k.settings.tokens import _make
+from mape_k.settings import Settings, Tokens, ensure_tokens, known_operator_token, load_settings, token_file, write_once
 
 SECRET = "correct-horse-battery-staple"
 
@@ -54,9 +53,9 @@ def test_two_that_start_at_once_agree_on_the_tokens(tmp_path: Path):
 
 def test_who_comes_second_keeps_what_the_first_one_made(tmp_path: Path):
     file = token_file(settings_in(tmp_path), "ingest")
-    _make(file)
+    write_once(file, "x\n")
     made = file.read_text()
-    _make(file)
+    write_once(file, "y\n")
     assert (file.read_text(), list(tmp_path.iterdir())) == (made, [file])
 
 

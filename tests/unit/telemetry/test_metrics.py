@@ -9,6 +9,7 @@ from mape_k.model import (
     Decision,
     Ledger,
     Mode,
+    NoticeTally,
     OpenIncident,
     Pause,
     Phase,
@@ -314,3 +315,11 @@ def test_what_waits_for_a_person_is_told_until_it_is_over(metrics):
 
     assert value(metrics, "escalations", reason="exhausted") == 0
     assert value(metrics, "escalations", reason="renewals_used_up") == 0
+
+
+def test_what_was_announced_is_told_by_state_and_stays_while_alerts_are_not_seen(metrics):
+    metrics.cycle_closed(a_report(notices=NoticeTally(confirmed=3, unconfirmed=2, unannounced=1)))
+    metrics.cycle_closed(a_report(notices=None))
+
+    states = ("confirmed", "unconfirmed", "unannounced")
+    assert [metrics.registry.get_sample_value("mape_k_notices", {"state": s}) for s in states] == [3, 2, 1]
