@@ -110,8 +110,8 @@ async def write_trail(folder: Path) -> None:
         try:
             for number in range(ACTIONS_EACH):
                 await act(knowledge, f"x-{start}-{number}", PATHS[number % len(PATHS)], clock)
-            await knowledge.archive.set_pause(Pause(since=clock.now(), by="operator", comment="a look"))
-            await knowledge.archive.set_pause(None)
+            await knowledge.orders.pause(Pause(since=clock.now(), by="operator", comment="a look"))
+            await knowledge.orders.resume("", by="operator")
         finally:
             await knowledge.close()
 

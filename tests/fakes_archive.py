@@ -38,10 +38,22 @@ class FakeArchive:
         self._rows("cycles")
         return self.learned
 
-    async def pause(self) -> Pause | None:
+    async def pauses(self) -> tuple[Pause, ...]:
         self._rows("cycles")
-        return self.paused
+        return (self.paused,) if self.paused else ()
 
-    async def set_pause(self, pause: Pause | None) -> None:
-        self._rows("cycles")
-        self.paused = pause
+
+class FakeOrders:
+    """Takes orders for an archive."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+
+    async def pause(self, pause: Pause) -> None:
+        self.archive._rows("cycles")
+        self.archive.paused = pause
+
+    async def resume(self, scope: str, *, by: str) -> None:
+        self.archive._rows("cycles")
+        self.lifted = (scope, by)
+        self.archive.paused = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from fakes_archive import FakeArchive
+from fakes_archive import FakeArchive, FakeOrders
 from fakes_notices import FakeNotices
 from mape_k.api import Live, Services, serve
 from mape_k.model import CycleReport, Mode, State, Verdict, WokenBy
@@ -58,6 +58,7 @@ class FakeDaemon:
     def services(self, **changes: Any) -> Services:
         facts: dict[str, Any] = {
             "archive": self.archive,
+            "orders": FakeOrders(self.archive),
             "notices": self.notices,
             "metrics": self.metrics,
             "clock": StoppedClock(),

@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from mape_k.errors import FencedError
+from mape_k.knowledge.moves import MOVABLE
 from mape_k.model import (
-    TERMINAL,
+    STARTS_FROM,
     TRANSITIONS,
     Action,
     CycleReport,
@@ -22,18 +23,9 @@ from mape_k.model import (
     Step,
     SuccessRate,
     Verdict,
+    next_state,
 )
 from mape_k.ports import Clock
-
-_STEPS: Mapping[Step, tuple[set[State], State | None]] = {
-    Step.CONFIRM: ({State.VERIFYING}, State.IN_FORCE),
-    Step.ROLL_BACK: ({State.VERIFYING, State.IN_FORCE}, State.ROLLING_BACK),
-    Step.RENEW: ({State.IN_FORCE}, State.RENEWING),
-    Step.LET_LAPSE: ({State.IN_FORCE}, State.SUCCEEDED),
-    Step.ESCALATE: ({State.IN_FORCE}, State.SUCCEEDED),
-    Step.RESUME: (set(State) - TERMINAL - {State.VERIFYING, State.IN_FORCE}, None),
-}
-_MOVABLE = {"policy_id", "applied_at", "expires_at", "renewals", "observation", "verdict", "reason", "detail"}
 
 
 class FakeJournal:
@@ -57,7 +49,7 @@ class FakeJournal:
             as_of=as_of,
             epoch=self.epoch,
             mode=self.mode,
-            pause=self.pause,
+            pauses=(self.pause,) if self.pause else (),
             executions=tuple(sorted(kept, key=lambda e: (e.admitted_at, e.execution_id))),
             incidents=tuple(sorted(self.incidents.values(), key=lambda i: (i.opened_at, i.incident_id))),
             success_rates=dict(self.rates),
@@ -84,37 +76,40 @@ class FakeJournal:
         check: Callable[[Ledger], Reason | None],
         explanation: Mapping[str, object],  # noqa: ARG002
         now: datetime,
+        to: State = State.ADMITTED,
     ) -> Execution | Reason:
         if known := self.rows.get(action.execution_id):
             return Reason.IN_FLIGHT if known.is_open else Reason.ALREADY_TRIED
         if refusal := check(self.ledger(now)):
             return refusal
         same = {f.name: getattr(action, f.name) for f in fields(Action) if f.name != "score"}
-        new = {"state": State.ADMITTED, "epoch": self.epoch, "admitted_at": now, "updated_at": now}
+        new = {"state": to, "epoch": self.epoch, "admitted_at": now, "updated_at": now}
         self.rows[action.execution_id] = Execution(**same, **new, reason=Reason.BEST_CANDIDATE)
         return self.rows[action.execution_id]
 
     async def move(self, execution: Execution, to: State, **named: object) -> Execution:
         if to is not execution.state and to not in TRANSITIONS[execution.state]:
             raise ValueError(f"no execution moves from {execution.state} to {to}")
-        if named.keys() - _MOVABLE:
-            raise ValueError(f"a move cannot set {named.keys() - _MOVABLE}")
+        if named.keys() - MOVABLE:
+            raise ValueError(f"a move cannot set {named.keys() - MOVABLE}")
         row = self.rows[execution.execution_id]
         if (row.state, row.epoch) != (execution.state, execution.epoch):
             raise FencedError(f"{execution.execution_id} is not {execution.state} any more")
         self.rows[row.execution_id] = replace(row, **named, state=to, updated_at=self.clock.now())
         return self.rows[row.execution_id]
 
-    async def follow_up(self, step: FollowUp, *, now: datetime) -> Execution | None:  # noqa: ARG002
-        starts_from, to = _STEPS[step.step]
+    async def follow_up(self, step: FollowUp, *, now: datetime) -> Execution | None:
         row = self.rows.get(step.execution_id)
-        if row is None or row.state not in starts_from:
+        if row is None or row.state not in STARTS_FROM[step.step]:
             return None
-        if to is None:
+        if step.step is Step.RESUME:
             return row
         self._learn(row, step)
-        to = State.SUCCEEDED if to is State.IN_FORCE and row.expires_at is None else to
-        return await self.move(row, to, verdict=step.verdict or row.verdict, reason=step.reason)
+        to = next_state(row, step.step)
+        moved = await self.move(row, to, verdict=step.verdict or row.verdict, reason=step.reason)
+        until = now + timedelta(seconds=row.terms.probation_seconds)
+        self.rows[row.execution_id] = replace(moved, probation_until=until if to is State.PROBATION else None)
+        return self.rows[row.execution_id]
 
     def _learn(self, row: Execution, step: FollowUp) -> None:
         if step.step is Step.CONFIRM and step.verdict is not Verdict.IMPROVED:

@@ -49,12 +49,20 @@ _OPTIONAL: Mapping[Capability, tuple[str, str]] = {
     Capability.ROLL_BACK: ("POST", "api/v1/policies/any/rollback"),
     Capability.COMMITTEE: ("GET", "api/v1/committee/state"),
 }
+_STATUSES: Mapping[str, bool] = dict.fromkeys(("active", "applied", "in_force"), True) | dict.fromkeys(
+    ("rolled_back", "lifted", "lapsed", "expired", "revoked", "inactive", "deleted"), False
+)
+"""Whether a policy of this status is in force; any other word says nothing."""
 _NOWHERE = "api/v1/policies/any/no-such-endpoint"
 
 
 class _Applied(msgspec.Struct):
     policy_id: PolicyId | int
     idempotency_key: str | None = None
+
+
+class _Policy(msgspec.Struct):
+    status: Text | None = None
 
 
 class _Violation(msgspec.Struct):
@@ -80,6 +88,7 @@ class _Page:
 
 
 _applied = msgspec.json.Decoder(_Applied)
+_policy = msgspec.json.Decoder(_Policy)
 _violations: msgspec.json.Decoder[_Violations | list[_Violation]] = msgspec.json.Decoder(_Violations | list[_Violation])
 
 
@@ -181,6 +190,23 @@ class CharterClient:
         changed, self._echoes = echoes is not self._echoes, echoes
         if changed and self._remember is not None:
             await self._remember(echoes)
+
+    async def is_in_force(self, policy_id: str, *, timeout_seconds: float) -> bool | None:
+        """Return whether the Charter says that a policy is in force; None where it has no way to tell.
+
+        Raises:
+            TransientError: not reachable, overloaded or too slow. PermanentError: an unusable answer.
+        """
+        deadline = self._clock.monotonic() + timeout_seconds
+        if Capability.POLICY not in await self._known_capabilities(deadline):
+            return None
+        try:
+            seen = await self._ask(
+                Request(path=f"api/v1/policies/{quote(policy_id, safe='')}"), lambda a: _policy.decode(a.body), deadline
+            )
+        except AbsentError as absent:
+            return False if absent.is_unknown else None
+        return _STATUSES.get((seen.status or "").lower())
 
     async def roll_back(
         self,

@@ -16,6 +16,7 @@ from mape_k.model import (
     Execution,
     FollowUp,
     Ledger,
+    Message,
     Pause,
     PolicyRequest,
     Reason,
@@ -141,6 +142,10 @@ class Effector(Protocol):
         """
         ...
 
+    async def is_in_force(self, policy_id: str, *, timeout_seconds: float) -> bool | None:
+        """Return whether the other side says that a policy is in force; None where it cannot say. Raises as a query."""
+        ...
+
     async def roll_back(
         self,
         policy_id: str | None,
@@ -183,6 +188,7 @@ class Journal(Protocol):
         check: Callable[[Ledger], Reason | None],
         explanation: Mapping[str, object],
         now: datetime,
+        to: State = State.ADMITTED,
     ) -> Execution | Reason:
         """Commit the intent, in one transaction with a last ``check`` of the guards on the ledger as it then is.
 
@@ -191,6 +197,7 @@ class Journal(Protocol):
             check: the guards; a reason means no.
             explanation: kept with the execution: why this, and what else could have been done.
             now: the time of the admission.
+            to: where it starts: admitted, or awaiting approval.
 
         Returns:
             The admitted execution, or the reason why it may not start (any more).
@@ -224,6 +231,23 @@ class Notice(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     labels: dict[str, str]
     starts_at: Annotated[str, msgspec.Meta(max_length=64)] = ""
     fingerprint: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+
+class Notifier(Protocol):
+    """One channel to people; it sends, and nothing else: no dedupe, no repetition."""
+
+    @property
+    def name(self) -> str:
+        """The channel's name, stable, such as ``slack``."""
+        ...
+
+    async def send(self, message: Message, *, key: str, timeout_seconds: float) -> None:
+        """Send a message; ``key`` is the same for every attempt at it.
+
+        Raises:
+            TransientError, UncertainError: later again. PermanentError: this channel will never take it.
+        """
+        ...
 
 
 class Notices(Protocol):
@@ -280,10 +304,18 @@ class Archive(Protocol):
         """Return what was learned: success rates with their counts, and the number of rows kept of each kind."""
         ...
 
-    async def pause(self) -> Pause | None:
-        """Return the pause in force."""
+    async def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force."""
         ...
 
-    async def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or resume with None, which also thaws frozen targets; durable when it returns."""
+
+class Orders(Protocol):
+    """What people tell Knowledge; each order is durable, and in the audit trail, when its method returns."""
+
+    async def pause(self, pause: Pause) -> None:
+        """Pause; one of the same scope takes the place of another."""
+        ...
+
+    async def resume(self, scope: str, *, by: str) -> None:
+        """Lift the pause of a scope. Everything (``""``), or a target, also thaws what is frozen there."""
         ...

@@ -69,7 +69,7 @@ async def status(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     pause, trouble = None, ""
     try:
-        pause = await services.archive.pause()
+        pause = next((p for p in await services.archive.pauses() if not p.scope), None)
     except StoreError as error:
         trouble = str(error)
     now, not_ready = services.clock.now(), services.readiness()
@@ -147,14 +147,14 @@ async def pause(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     command = await _command(request)
     pause = Pause(since=services.clock.now(), by=command.by, comment=command.comment)
-    await services.archive.set_pause(pause)
+    await services.orders.pause(pause)
     return _paused(request, pause)
 
 
 async def resume(request: web.Request) -> web.Response:
     """Act again."""
-    await _command(request)
-    await request.app[SERVICES].archive.set_pause(None)
+    command = await _command(request)
+    await request.app[SERVICES].orders.resume("", by=command.by)
     return _paused(request, None)
 
 

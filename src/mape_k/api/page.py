@@ -54,7 +54,7 @@ async def render(services: Services) -> str:
 async def _recent(archive: Archive) -> Recent:
     try:
         return Recent(
-            pause=await archive.pause(),
+            pause=next((p for p in await archive.pauses() if not p.scope), None),
             cycles=await _items(archive, "cycles", CYCLES),
             open_incidents=await _items(archive, "incidents", INCIDENTS, state="open"),
             closed_incidents=await _items(archive, "incidents", INCIDENTS // 2, state="closed"),

@@ -8,12 +8,16 @@ from mape_k.model import Mode, Reason, State
 from mape_k.ports import Clock
 
 _ENDS: Mapping[State, State] = {
+    State.AWAITING_APPROVAL: State.FAILED,
     State.UNCERTAIN: State.FAILED,
     State.VERIFYING: State.SUCCEEDED,
+    State.PROBATION: State.SUCCEEDED,
     State.IN_FORCE: State.SUCCEEDED,
     State.RENEWING: State.SUCCEEDED,
+    State.UNDO_WANTED: State.INCONCLUSIVE,
     State.ROLLING_BACK: State.ROLLED_BACK,
     State.FROZEN: State.ROLLED_BACK,
+    State.DEAD: State.ROLLED_BACK,
 }
 """How what was open ends; opening Knowledge has already dealt with what was never sent."""
 

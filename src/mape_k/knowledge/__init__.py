@@ -18,6 +18,7 @@ from mape_k.knowledge.ledger import EPOCH, KEYS_ECHOED, read_meta, read_open_exe
 from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.moves import take_over
 from mape_k.knowledge.notices import SqlNotices
+from mape_k.knowledge.orders import SqlOrders
 from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
 from mape_k.knowledge.store import Store
 from mape_k.model import Mode
@@ -29,6 +30,7 @@ __all__ = [
     "SqlArchive",
     "SqlJournal",
     "SqlNotices",
+    "SqlOrders",
     "Store",
     "copy_database",
     "open_knowledge",
@@ -42,6 +44,7 @@ class Knowledge:
     journal: SqlJournal
     archive: SqlArchive
     notices: SqlNotices
+    orders: SqlOrders
     store: Store
     epoch: int
     anchor: Anchor
@@ -110,7 +113,10 @@ async def open_knowledge(
         store, clock=clock, epoch=epoch, mode=mode, retention=retention, anchor=anchor, recent_notices=recent
     )
     archive, notices = SqlArchive(store, clock), SqlNotices(store, clock)
-    return Knowledge(journal=journal, archive=archive, notices=notices, store=store, epoch=epoch, anchor=anchor)
+    orders = SqlOrders(store, clock)
+    return Knowledge(
+        journal=journal, archive=archive, notices=notices, orders=orders, store=store, epoch=epoch, anchor=anchor
+    )
 
 
 def prepare(url: str, audit_files: AuditFiles) -> SqliteFile:

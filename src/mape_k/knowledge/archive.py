@@ -9,9 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, and_, func, or_, select, true
 
-from mape_k.knowledge import audit
-from mape_k.knowledge.ledger import EPOCH, PAUSE, is_open, read_meta, read_success_rates, write_meta
-from mape_k.knowledge.moves import thaw
+from mape_k.knowledge.ledger import EPOCH, is_open, read_meta, read_pauses, read_success_rates
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
 from mape_k.model import Execution, Pause, Snapshot
@@ -121,21 +119,9 @@ class SqlArchive:
         """Return the epoch, the success rates and how many rows of each kind are kept."""
         return await self._store.read(_knowledge)
 
-    async def pause(self) -> Pause | None:
-        """Return the pause in force."""
-        pause = await self._store.read(lambda connection: read_meta(connection, PAUSE))
-        return msgspec.convert(pause, Pause | None)
-
-    async def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or resume with None, which also thaws frozen targets; durable when it returns."""
-        await self._store.write(lambda connection: _set_pause(connection, pause, self._clock.now()))
-
-
-def _set_pause(connection: Connection, pause: Pause | None, at: datetime) -> None:
-    write_meta(connection, PAUSE, pause)
-    audit.note(connection, audit.PAUSED if pause else audit.RESUMED, to_document(pause or {}), at=at)
-    if pause is None:
-        thaw(connection, at=at)
+    async def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force."""
+        return await self._store.read(lambda connection: read_pauses(connection, self._clock.now()))
 
 
 def _item(connection: Connection, kind: Kind, item_id: str) -> Mapping[str, Any] | None:

@@ -90,11 +90,19 @@ class SqlJournal:
         check: Callable[[Ledger], Reason | None],
         explanation: Mapping[str, object],
         now: datetime,
+        to: State = State.ADMITTED,
     ) -> Execution | Reason:
         """Commit the intent, or return the reason why not."""
         return await self._store.write(
             lambda connection: moves.admit(
-                connection, action, check=check, explanation=explanation, epoch=self.epoch, mode=self._mode, at=now
+                connection,
+                action,
+                check=check,
+                explanation=explanation,
+                epoch=self.epoch,
+                mode=self._mode,
+                at=now,
+                to=to,
             )
         )
 

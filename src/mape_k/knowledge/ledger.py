@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
-from mape_k.knowledge.schema import executions, incidents, meta, success_rates
+from mape_k.knowledge.schema import executions, incidents, meta, pauses, success_rates
 from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Pause, SuccessRate
 
 WINDOW = timedelta(hours=24)
@@ -20,23 +20,28 @@ _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
 
 EPOCH = "epoch"
 KEYS_ECHOED = "keys_echoed"
-PAUSE = "pause"
 SIGHT_LOST_AT = "sight_lost_at"
 
 
 def read_ledger(connection: Connection, *, as_of: datetime, epoch: int, mode: Mode) -> Ledger:
     """Return the ledger as this transaction sees it."""
-    pause = read_meta(connection, PAUSE)
     return Ledger(
         as_of=as_of,
         epoch=epoch,
         mode=mode,
-        pause=msgspec.convert(pause, Pause | None),
+        pauses=read_pauses(connection, as_of),
         executions=_committed(connection, as_of),
         incidents=_open_incidents(connection),
         success_rates=read_success_rates(connection),
         sight_lost_at=read_sight_lost_at(connection),
     )
+
+
+def read_pauses(connection: Connection, at: datetime) -> tuple[Pause, ...]:
+    """Return the pauses in force, that of everything first."""
+    in_force = pauses.c.until.is_(None) | (pauses.c.until > at)
+    rows = connection.execute(select(pauses).where(in_force).order_by(pauses.c.scope)).mappings()
+    return tuple(Pause(**row) for row in rows)
 
 
 def read_execution(connection: Connection, execution_id: str) -> Execution | None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from mape_k.errors import StoreError
 from mape_k.knowledge.schema import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision, known here so that Alembic, which is heavy, is loaded only when there are tables to change."""
 
 FOLDER = Path(__file__).with_name("migrations")

@@ -1,7 +1,7 @@
 """Every change of an execution: one row changed by compare-and-set, one row added to its history."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from sqlalchemy import Connection, insert, update
@@ -12,7 +12,8 @@ from mape_k.knowledge.learning import learn
 from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta, read_open_executions
 from mape_k.knowledge.schema import executions, transitions
 from mape_k.model import (
-    TERMINAL,
+    LEFT_ALONE,
+    STARTS_FROM,
     TRANSITIONS,
     Action,
     Execution,
@@ -23,25 +24,25 @@ from mape_k.model import (
     Reason,
     State,
     Step,
+    next_state,
 )
 
-_MOVABLE = frozenset(
-    {"policy_id", "applied_at", "expires_at", "renewals", "observation", "verdict", "reason", "detail"}
+MOVABLE = frozenset(
+    {
+        "request",
+        "policy_id",
+        "further_ids",
+        "applied_at",
+        "expires_at",
+        "renewals",
+        "tries",
+        "observation",
+        "verdict",
+        "reason",
+        "detail",
+    }
 )
-_STARTS_FROM: Mapping[Step, frozenset[State]] = {
-    Step.CONFIRM: frozenset({State.VERIFYING}),
-    Step.ROLL_BACK: frozenset({State.VERIFYING, State.IN_FORCE}),
-    Step.RENEW: frozenset({State.IN_FORCE}),
-    Step.LET_LAPSE: frozenset({State.IN_FORCE}),
-    Step.ESCALATE: frozenset({State.IN_FORCE}),
-    Step.RESUME: frozenset(State) - TERMINAL - {State.VERIFYING, State.IN_FORCE},
-}
-_LEADS_TO: Mapping[Step, State] = {
-    Step.ROLL_BACK: State.ROLLING_BACK,
-    Step.RENEW: State.RENEWING,
-    Step.LET_LAPSE: State.SUCCEEDED,
-    Step.ESCALATE: State.SUCCEEDED,
-}
+"""The fields of an execution that a move may set."""
 
 
 def admit(
@@ -53,6 +54,7 @@ def admit(
     epoch: int,
     mode: Mode,
     at: datetime,
+    to: State = State.ADMITTED,
 ) -> Execution | Reason:
     """Write the intent down, unless it was before, the guards say no, or another daemon has taken over."""
     if read_meta(connection, EPOCH) != epoch:
@@ -61,7 +63,7 @@ def admit(
         return Reason.IN_FLIGHT if known.is_open else Reason.ALREADY_TRIED
     if refusal := check(read_ledger(connection, as_of=at, epoch=epoch, mode=mode)):
         return refusal
-    connection.execute(insert(executions).values({**_row_of(action, epoch, at), "explanation": explanation}))
+    connection.execute(insert(executions).values({**_row_of(action, to, epoch, at), "explanation": explanation}))
     admitted = _reread(connection, action.execution_id)
     record(connection, admitted, from_state=None)
     return admitted
@@ -87,15 +89,18 @@ def follow_up(connection: Connection, step: FollowUp, *, epoch: int, at: datetim
         FencedError: another daemon has taken the execution over. ValueError: a confirmation without an improvement.
     """
     execution = read_execution(connection, step.execution_id)
-    if execution is None or execution.state not in _STARTS_FROM[step.step]:
+    if execution is None or execution.state not in STARTS_FROM[step.step]:
         return None
     if execution.epoch != epoch:
         raise FencedError(f"{step.execution_id} was taken over", current_epoch=execution.epoch)
     if step.step is Step.RESUME:
         return execution
     learn(connection, execution, step, at=at)
-    verdict = step.verdict or execution.verdict
-    return move(connection, execution, _next_state(execution, step.step), at=at, verdict=verdict, reason=step.reason)
+    fields: dict[str, object] = {"verdict": step.verdict or execution.verdict, "reason": step.reason}
+    to = next_state(execution, step.step)
+    if to is State.PROBATION:
+        fields["probation_until"] = at + timedelta(seconds=execution.terms.probation_seconds)
+    return move(connection, execution, to, at=at, **fields)
 
 
 def take_over(connection: Connection, execution: Execution, *, epoch: int, at: datetime) -> Execution:
@@ -106,10 +111,10 @@ def take_over(connection: Connection, execution: Execution, *, epoch: int, at: d
     return taken
 
 
-def thaw(connection: Connection, *, at: datetime) -> None:
-    """Give frozen targets back: a person has looked at them."""
+def thaw(connection: Connection, target: str = "", *, at: datetime) -> None:
+    """Give frozen targets back, all or ``PACK/NAME``: a person has looked at them."""
     for execution in read_open_executions(connection):
-        if execution.state is State.FROZEN:
+        if execution.state in LEFT_ALONE and target in ("", f"{execution.pack}/{execution.target}"):
             move(connection, execution, State.ROLLED_BACK, at=at, reason=Reason.THAWED, expires_at=None)
 
 
@@ -143,7 +148,7 @@ def _after_interruption(execution: Execution) -> tuple[State, dict[str, object]]
 def _refuse_impossible(state: State, to: State, named: Mapping[str, object]) -> None:
     if to is not state and to not in TRANSITIONS[state]:
         raise ValueError(f"no execution moves from {state} to {to}")
-    if strange := sorted(named.keys() - _MOVABLE):
+    if strange := sorted(named.keys() - MOVABLE):
         raise ValueError(f"a move cannot set {', '.join(strange)}")
 
 
@@ -168,13 +173,7 @@ def _reread(connection: Connection, execution_id: str) -> Execution:
     return execution
 
 
-def _next_state(execution: Execution, step: Step) -> State:
-    if step is Step.CONFIRM:
-        return State.IN_FORCE if execution.expires_at else State.SUCCEEDED
-    return _LEADS_TO[step]
-
-
-def _row_of(action: Action, epoch: int, at: datetime) -> dict[str, object]:
+def _row_of(action: Action, to: State, epoch: int, at: datetime) -> dict[str, object]:
     return _plain(
         {
             "execution_id": action.execution_id,
@@ -185,7 +184,9 @@ def _row_of(action: Action, epoch: int, at: datetime) -> dict[str, object]:
             "target": action.target,
             "request": action.request,
             "baseline": action.baseline,
-            "state": State.ADMITTED,
+            "terms": action.terms,
+            "plan_hash": action.plan_hash,
+            "state": to,
             "epoch": epoch,
             "admitted_at": at,
             "updated_at": at,

@@ -131,6 +131,14 @@ executions = Table(
     Column("reason", String),
     Column("detail", Text, nullable=False),
     Column("explanation", Document, nullable=False),
+    Column("terms", Document, nullable=False, server_default="{}"),
+    Column("further_ids", Document, nullable=False, server_default="[]"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due_at", Instant),
+    Column("probation_until", Instant),
+    Column("plan_hash", String, nullable=False, server_default=""),
+    Column("consent", Document),
+    Column("feedback", Document),
     Index(None, "admitted_at", "execution_id"),
     Index(None, "incident_id"),
     Index(None, "state"),
@@ -195,6 +203,60 @@ notices = Table(
     Index(None, "received_at"),
 )
 """What webhooks announced: a row for each alert and status, however often it was sent."""
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("by", String, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("until", Instant),
+)
+"""A person's words to stop acting, by what they are about; the empty scope is everything."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("renewed_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+"""Who leads; times are the database's own."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("channel", String, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("urgency", String, nullable=False),
+    Column("delivered_at", Instant, nullable=False),
+    Index(None, "content_hash", "delivered_at"),
+)
+"""What people were told, and when."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("letter_id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("about", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("document", Document, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("written_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("tried_at", Instant),
+    Index(None, "state", "due_at"),
+    Index(None, "written_at", "letter_id"),
+)
+"""Notifications and compensations that failed: pending ones are tried again when due, parked ones not."""
 
 success_rates = Table(
     "success_rates",

@@ -93,6 +93,7 @@ class Daemon:
         started_at = self.clock.now()
         self._services = Services(
             archive=self.knowledge.archive,
+            orders=self.knowledge.orders,
             notices=self.knowledge.notices,
             metrics=self.metrics,
             clock=self.clock,
@@ -201,6 +202,7 @@ FENCED = "the Charter follows a daemon with a higher epoch: end that one, then s
 
 MODE_SENTENCES: Mapping[Mode, str] = {
     Mode.SHADOW: "decides, records and scores, never acts; MAPE_K_MODE=enforce lets it act",
+    Mode.APPROVE: "decides and asks a person before each action; `mape-k approve ID` lets it act",
     Mode.ENFORCE: "acts; `mape-k pause` stops it from acting",
 }
 

@@ -2,6 +2,7 @@
 
 from mape_k.model.cycle import CycleReport, CycleResult, NoticeTally, Phase, PhaseTiming, WokenBy
 from mape_k.model.decision import (
+    STARTS_FROM,
     Action,
     Assessment,
     Candidate,
@@ -17,21 +18,28 @@ from mape_k.model.decision import (
     Plan,
     Risk,
     Step,
+    next_state,
 )
 from mape_k.model.execution import (
+    LEFT_ALONE,
     TERMINAL,
     TRANSITIONS,
+    Consent,
     Execution,
+    Feedback,
     Ledger,
     Mode,
     Observation,
     OpenIncident,
+    Owner,
     Pause,
     PolicyRequest,
     State,
     SuccessRate,
+    Terms,
     Verdict,
 )
+from mape_k.model.message import Message, Urgency
 from mape_k.model.pack import (
     Bound,
     Catalogue,
@@ -43,7 +51,9 @@ from mape_k.model.pack import (
     OnInhibited,
     OnMissing,
     Pack,
+    Part,
     Remediation,
+    RollbackRule,
     Severity,
     Signal,
     Symptom,
@@ -64,6 +74,8 @@ from mape_k.model.reading import (
 from mape_k.model.reason import Reason
 
 __all__ = [
+    "LEFT_ALONE",
+    "STARTS_FROM",
     "TERMINAL",
     "TRANSITIONS",
     "Action",
@@ -74,6 +86,7 @@ __all__ = [
     "Catalogue",
     "Cause",
     "Compensation",
+    "Consent",
     "CycleReport",
     "CycleResult",
     "Decision",
@@ -81,6 +94,7 @@ __all__ = [
     "Evidence",
     "Execution",
     "Expiring",
+    "Feedback",
     "Finding",
     "FollowUp",
     "Incident",
@@ -89,6 +103,7 @@ __all__ = [
     "Ledger",
     "Lifetime",
     "Limits",
+    "Message",
     "Mode",
     "NotObservedError",
     "NoticeTally",
@@ -97,7 +112,9 @@ __all__ = [
     "OnInhibited",
     "OnMissing",
     "OpenIncident",
+    "Owner",
     "Pack",
+    "Part",
     "Pause",
     "Phase",
     "PhaseTiming",
@@ -108,6 +125,7 @@ __all__ = [
     "Reason",
     "Remediation",
     "Risk",
+    "RollbackRule",
     "Scrape",
     "Severity",
     "Signal",
@@ -118,9 +136,12 @@ __all__ = [
     "SuccessRate",
     "Symptom",
     "TargetRule",
+    "Terms",
+    "Urgency",
     "Vector",
     "Verdict",
     "Verification",
     "Violation",
     "WokenBy",
+    "next_state",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from mape_k.model.execution import Observation, PolicyRequest, Verdict
+from mape_k.model.execution import Execution, Observation, Owner, PolicyRequest, State, Terms, Verdict
 from mape_k.model.pack import Severity
 from mape_k.model.reading import Reading
 from mape_k.model.reason import Reason
@@ -162,7 +162,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A new execution to admit; everything that Execute needs, resolved."""
+    """A new execution to admit; everything that Execute needs, resolved.
+
+    ``plan_hash`` names all of it but its times: what a person agrees to.
+    """
 
     execution_id: str
     incident_id: str
@@ -173,13 +176,16 @@ class Action:
     request: PolicyRequest
     baseline: float | None
     score: float
+    terms: Terms = field(default_factory=Terms)
+    plan_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What was decided for one incident, and among what.
 
-    ``action`` is None when it is held; in shadow it is there, with the reason ``SHADOW``, and is not carried out.
+    ``action`` is None when it is held; in shadow it is there, with the reason ``SHADOW``, and is not carried out. With
+    the reason ``APPROVAL_WANTED`` a person is asked first.
     """
 
     incident_id: str
@@ -191,19 +197,64 @@ class Decision:
 class Step(StrEnum):
     """What becomes of an execution that is already open."""
 
+    BEGIN = "begin"
+    WITHDRAW = "withdraw"
     CONFIRM = "confirm"
+    SETTLE = "settle"
     ROLL_BACK = "roll_back"
+    ASK_TO_UNDO = "ask_to_undo"
+    KEEP = "keep"
     RENEW = "renew"
     LET_LAPSE = "let_lapse"
     ESCALATE = "escalate"
     RESUME = "resume"
 
 
+STARTS_FROM: Mapping[Step, frozenset[State]] = {
+    Step.BEGIN: frozenset({State.AWAITING_APPROVAL}),
+    Step.WITHDRAW: frozenset({State.AWAITING_APPROVAL}),
+    Step.CONFIRM: frozenset({State.VERIFYING}),
+    Step.SETTLE: frozenset({State.PROBATION}),
+    Step.ROLL_BACK: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE, State.UNDO_WANTED}),
+    Step.ASK_TO_UNDO: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE}),
+    Step.KEEP: frozenset({State.VERIFYING, State.PROBATION, State.UNDO_WANTED}),
+    Step.RENEW: frozenset({State.IN_FORCE}),
+    Step.LET_LAPSE: frozenset({State.IN_FORCE}),
+    Step.ESCALATE: frozenset({State.IN_FORCE}),
+    Step.RESUME: frozenset(state for state in State if state.owner is Owner.EXECUTOR),
+}
+"""The states in which each step may be taken."""
+
+_LEADS_TO: Mapping[Step, State] = {
+    Step.BEGIN: State.ADMITTED,
+    Step.WITHDRAW: State.FAILED,
+    Step.ROLL_BACK: State.ROLLING_BACK,
+    Step.ASK_TO_UNDO: State.UNDO_WANTED,
+    Step.KEEP: State.INCONCLUSIVE,
+    Step.RENEW: State.RENEWING,
+    Step.LET_LAPSE: State.SUCCEEDED,
+    Step.ESCALATE: State.SUCCEEDED,
+}
+
+
+def next_state(execution: Execution, step: Step) -> State:
+    """Return the state that a step leads to; a success is watched first, then holds as long as its policy lives."""
+    if step is Step.RESUME:
+        return execution.state
+    if step is Step.CONFIRM and execution.terms.probation_seconds:
+        return State.PROBATION
+    if step in (Step.CONFIRM, Step.SETTLE):
+        return State.IN_FORCE if execution.expires_at else State.SUCCEEDED
+    return _LEADS_TO[step]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
     """The next step of an execution that is already open.
 
-    CONFIRM: it helped. ROLL_BACK: it did not. RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end.
+    BEGIN: a person agreed, and it is still what should be done. WITHDRAW: it is not, or nobody agreed.
+    CONFIRM: it helped. SETTLE: that lasted. ROLL_BACK, ASK_TO_UNDO, KEEP: it did not help, or not for long, and is
+    undone, undone if a person agrees, or left as it is. RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end.
     RESUME: a crash or an unreachable peer left it half done, take it up again. ``verdict`` goes into Knowledge with it.
     """
 
@@ -229,3 +280,8 @@ class Plan:
     def actions(self) -> tuple[Action, ...]:
         """Everything new to be done now, in the order of the decisions; what is only decided in shadow is not in it."""
         return tuple(d.action for d in self.decisions if d.action and d.reason is Reason.BEST_CANDIDATE)
+
+    @property
+    def proposals(self) -> tuple[Action, ...]:
+        """Everything new about which a person is asked first, in the order of the decisions."""
+        return tuple(d.action for d in self.decisions if d.action and d.reason is Reason.APPROVAL_WANTED)

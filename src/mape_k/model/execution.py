@@ -6,13 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from mape_k.model.pack import RollbackRule
 from mape_k.model.reason import Reason
 
 
 class Mode(StrEnum):
-    """What the daemon may do: only tell, or act."""
+    """What the daemon may do: only tell, ask before each action, or act."""
 
     SHADOW = "shadow"
+    APPROVE = "approve"
     ENFORCE = "enforce"
 
 
@@ -25,47 +27,86 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Owner(StrEnum):
+    """Who moves an execution out of its state."""
+
+    EXECUTOR = "executor"
+    LOOP = "loop"
+    SCHEDULE = "schedule"
+    PERSON = "person"
+    NOBODY = "nobody"
+
+
 class State(StrEnum):
-    """Where an execution stands; ``sentence`` says it to a person."""
+    """Where an execution stands; ``sentence`` says it to a person, ``owner`` is who moves it on."""
 
     sentence: str
+    owner: Owner
 
-    def __new__(cls, value: str, sentence: str) -> Self:
-        """Build a member from its name on the wire and its sentence."""
+    def __new__(cls, value: str, owner: Owner, sentence: str) -> Self:
+        """Build a member from its name on the wire, its owner and its sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
+        member.owner = owner
         member.sentence = sentence
         return member
 
-    ADMITTED = "admitted", "The intent is durable; nothing has been sent."
-    APPLYING = "applying", "The request may have left; the answer is awaited."
-    UNCERTAIN = "uncertain", "No answer came; the Charter or the world is asked before anything else."
-    VERIFYING = "verifying", "The policy is in force; samples born after it are awaited."
-    IN_FORCE = "in_force", "It helped, and its policy holds until its lifetime ends."
-    RENEWING = "renewing", "The lifetime is being extended."
-    ROLLING_BACK = "rolling_back", "It did not help; the compensation is being sent."
-    SUCCEEDED = "succeeded", "It helped, and nothing of it is left to look after."
-    ROLLED_BACK = "rolled_back", "It did not help and was undone."
-    FAILED = "failed", "The Charter refused it, or it was never sent: the world was not touched."
-    FROZEN = "frozen", "It could not be undone; the target is left alone until a person resumes."
+    AWAITING_APPROVAL = "awaiting_approval", Owner.PERSON, "Nothing has been sent; a person is asked first."
+    ADMITTED = "admitted", Owner.EXECUTOR, "The intent is durable; nothing has been sent."
+    APPLYING = "applying", Owner.EXECUTOR, "The request may have left; the answer is awaited."
+    UNCERTAIN = "uncertain", Owner.EXECUTOR, "No answer came; the Charter or the world is asked before anything else."
+    VERIFYING = "verifying", Owner.LOOP, "The policy is in force; samples born after it are awaited."
+    PROBATION = "probation", Owner.LOOP, "It helped; for a while longer it is watched whether that lasts."
+    IN_FORCE = "in_force", Owner.LOOP, "It helped, and its policy holds until its lifetime ends."
+    RENEWING = "renewing", Owner.EXECUTOR, "The lifetime is being extended."
+    UNDO_WANTED = "undo_wanted", Owner.PERSON, "It did not help; a person is asked whether to undo it."
+    ROLLING_BACK = "rolling_back", Owner.EXECUTOR, "It did not help; the compensation is being sent."
+    FROZEN = "frozen", Owner.SCHEDULE, "It could not be undone; that is tried again by schedule, the target left alone."
+    DEAD = "dead", Owner.PERSON, "Every attempt to undo it failed; the target is left alone until a person resumes."
+    SUCCEEDED = "succeeded", Owner.NOBODY, "It helped, and nothing of it is left to look after."
+    ROLLED_BACK = "rolled_back", Owner.NOBODY, "It did not help and was undone."
+    INCONCLUSIVE = "inconclusive", Owner.NOBODY, "It was not seen to help, and is not undone."
+    FAILED = "failed", Owner.NOBODY, "It was refused, or never sent: the world was not touched."
 
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.AWAITING_APPROVAL: frozenset({State.ADMITTED, State.FAILED}),
     State.ADMITTED: frozenset({State.APPLYING, State.FAILED}),
-    State.APPLYING: frozenset({State.VERIFYING, State.UNCERTAIN, State.FAILED}),
-    State.UNCERTAIN: frozenset({State.VERIFYING, State.FAILED}),
-    State.VERIFYING: frozenset({State.IN_FORCE, State.SUCCEEDED, State.ROLLING_BACK}),
-    State.IN_FORCE: frozenset({State.RENEWING, State.SUCCEEDED, State.ROLLING_BACK}),
+    State.APPLYING: frozenset({State.VERIFYING, State.UNCERTAIN, State.ROLLING_BACK, State.FAILED}),
+    State.UNCERTAIN: frozenset({State.APPLYING, State.VERIFYING, State.ROLLING_BACK, State.FAILED}),
+    State.VERIFYING: frozenset(
+        {
+            State.PROBATION,
+            State.IN_FORCE,
+            State.SUCCEEDED,
+            State.ROLLING_BACK,
+            State.ROLLED_BACK,
+            State.UNDO_WANTED,
+            State.INCONCLUSIVE,
+        }
+    ),
+    State.PROBATION: frozenset(
+        {State.IN_FORCE, State.SUCCEEDED, State.ROLLING_BACK, State.UNDO_WANTED, State.INCONCLUSIVE}
+    ),
+    State.IN_FORCE: frozenset({State.RENEWING, State.SUCCEEDED, State.ROLLING_BACK, State.UNDO_WANTED}),
     State.RENEWING: frozenset({State.IN_FORCE, State.SUCCEEDED}),
+    State.UNDO_WANTED: frozenset({State.ROLLING_BACK, State.INCONCLUSIVE, State.DEAD}),
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FROZEN}),
+    State.FROZEN: frozenset({State.ROLLED_BACK, State.DEAD}),
+    State.DEAD: frozenset({State.ROLLED_BACK}),
     State.SUCCEEDED: frozenset(),
     State.ROLLED_BACK: frozenset(),
+    State.INCONCLUSIVE: frozenset(),
     State.FAILED: frozenset(),
-    State.FROZEN: frozenset({State.ROLLED_BACK}),
 }
 """Every move there is; the journal makes no other. A move from a state to itself only updates its fields."""
 
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+LEFT_ALONE = frozenset({State.FROZEN, State.DEAD})
+"""States in which nothing may be done to the target."""
+
+_SETTLED = frozenset({State.PROBATION, State.IN_FORCE, State.RENEWING}) | LEFT_ALONE | TERMINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +123,50 @@ class PolicyRequest:
     incident_id: str = ""
     not_after: datetime | None = None
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an action was admitted with; the pack may change meanwhile, this does not.
+
+    Args:
+        further: what is sent after the execution's own request, in this order; the action is in force with the last.
+        undo: what undoes each part, the execution's own request first; empty: nothing is to be undone.
+        is_irreversible: no part can ever be undone.
+        rollback: who decides that it is undone.
+        verify_seconds: after that, an execution that is not judged is overdue.
+        probation_seconds: how long it is watched after it helped.
+        approval_seconds: how long a person may think about it.
+    """
+
+    further: tuple[PolicyRequest, ...] = ()
+    undo: tuple[PolicyRequest, ...] = ()
+    is_irreversible: bool = False
+    rollback: RollbackRule = RollbackRule.AUTO
+    verify_seconds: float = 1800.0
+    probation_seconds: float = 0.0
+    approval_seconds: float = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A person's answer; it is about exactly the plan whose hash it names."""
+
+    is_given: bool
+    by: str
+    at: datetime
+    plan_hash: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a person says became of an action."""
+
+    is_good: bool
+    by: str
+    at: datetime
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +197,18 @@ class Execution:
         state, epoch: moves are by compare-and-set on both.
         baseline: of the first bound's signal when the action was admitted; None where it was not seen.
         policy_id: the Charter's name for the policy in force; None until it answered.
+        further_ids: the same for the further parts, as far as they are in force.
         applied_at: when the answer came (or, uncertain, when the request left); verification counts from here.
         expires_at: when the policy ends by itself.
+        probation_until: until then it is watched whether the success lasts.
+        due_at: by then its state should have ended; later it is overdue. None: nothing limits it.
+        tries: attempts made to get out of the state it is in.
         verdict: of the loop; None until it has one.
         reason: for the last move.
+        terms: what it was admitted with.
+        plan_hash: of what a person is asked about.
+        consent: the person's answer.
+        feedback: what a person says became of it.
     """
 
     execution_id: str
@@ -138,6 +231,14 @@ class Execution:
     verdict: Verdict | None = None
     reason: Reason | None = None
     detail: str = ""
+    terms: Terms = field(default_factory=Terms)
+    further_ids: tuple[str, ...] = ()
+    tries: int = 0
+    due_at: datetime | None = None
+    probation_until: datetime | None = None
+    plan_hash: str = ""
+    consent: Consent | None = None
+    feedback: Feedback | None = None
 
     @property
     def is_open(self) -> bool:
@@ -147,7 +248,7 @@ class Execution:
     @property
     def is_unsettled(self) -> bool:
         """Whether its effect is not judged yet, so that nothing else may touch its target."""
-        return self.is_open and self.state not in (State.IN_FORCE, State.RENEWING, State.FROZEN)
+        return self.state not in _SETTLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +261,23 @@ class SuccessRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A person's word to stop acting; only an authenticated resume lifts it."""
+    """A person's word to stop acting; only an authenticated resume lifts it, or the end that was set with it.
+
+    Args:
+        scope: what it is about: empty for everything, ``remediation:PACK/NAME`` or ``target:PACK/NAME``.
+        until: when it ends by itself; None: never.
+    """
 
     since: datetime
     by: str
     comment: str = ""
+    scope: str = ""
+    until: datetime | None = None
+
+    def covers(self, pack: str, remediation: str, target: str, at: datetime) -> bool:
+        """Return whether it forbids this remediation on this target at this time."""
+        about = ("", f"remediation:{pack}/{remediation}", f"target:{pack}/{target}")
+        return self.scope in about and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +307,17 @@ class Ledger:
     as_of: datetime
     epoch: int = 0
     mode: Mode = Mode.SHADOW
-    pause: Pause | None = None
+    pauses: tuple[Pause, ...] = ()
     executions: tuple[Execution, ...] = ()
     incidents: tuple[OpenIncident, ...] = ()
     success_rates: Mapping[tuple[str, str, str], SuccessRate] = field(default_factory=dict)
     sight_lost_at: Mapping[str, datetime] = field(default_factory=dict)
     hold: Reason | None = None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause of everything that is in force."""
+        return next((p for p in self.pauses if not p.scope and (p.until is None or self.as_of < p.until)), None)
 
     @property
     def open_executions(self) -> tuple[Execution, ...]:

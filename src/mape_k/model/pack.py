@@ -29,6 +29,14 @@ class OnExpiry(StrEnum):
     ESCALATE = "escalate"
 
 
+class RollbackRule(StrEnum):
+    """Who decides that an action which did not help is undone."""
+
+    AUTO = "auto"
+    APPROVE = "approve"
+    NEVER = "never"
+
+
 class Severity(StrEnum):
     """How bad a symptom is; the weight is its share of the risk score."""
 
@@ -180,6 +188,15 @@ class Compensation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A further policy of a remediation, sent once those before it are in force; undone before them."""
+
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    compensation: Compensation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remediation:
     """One thing that can be done about a symptom.
 
@@ -193,6 +210,9 @@ class Remediation:
         lifetime: None for a one-time act.
         cooldown_seconds: between two on the same target.
         max_attempts, attempts_window_seconds: on the same target.
+        further: what is sent after the first policy, in this order.
+        rollback: who decides that it is undone.
+        probation_seconds: how long it is watched after it helped.
     """
 
     pack: str
@@ -214,6 +234,9 @@ class Remediation:
     max_attempts: int = 3
     attempts_window_seconds: float = 3600.0
     on_inhibited: OnInhibited = OnInhibited.WAIT
+    further: tuple[Part, ...] = ()
+    rollback: RollbackRule = RollbackRule.AUTO
+    probation_seconds: float = 0.0
 
     @property
     def is_irreversible(self) -> bool:

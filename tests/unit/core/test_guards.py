@@ -34,7 +34,7 @@ def test_an_empty_ledger_lets_everything_pass():
 
 
 def test_while_paused_nothing_passes():
-    assert refusal(a_proposal(), a_ledger(pause=Pause(since=NOON, by="dolores"))) is Reason.PAUSED
+    assert refusal(a_proposal(), a_ledger(pauses=(Pause(since=NOON, by="dolores"),))) is Reason.PAUSED
 
 
 @pytest.mark.parametrize("target", ["", " ", "*", ".*", ".+", "all", "ALL", " * "])
@@ -144,7 +144,7 @@ def test_each_remediation_says_whether_it_waits_for_an_inhibition(on_inhibited, 
 
 
 def test_of_several_reasons_the_gravest_is_told():
-    ledger = a_ledger(done(State.FROZEN), done(State.VERIFYING), pause=Pause(since=NOON, by="dolores"))
+    ledger = a_ledger(done(State.FROZEN), done(State.VERIFYING), pauses=(Pause(since=NOON, by="dolores"),))
     assert refusal(a_proposal(target="*"), ledger) is Reason.PAUSED
     assert list(GUARDS)[:4] == [Reason.PAUSED, Reason.EMPTY_TARGET, Reason.TARGET_FROZEN, Reason.IN_FLIGHT]
 

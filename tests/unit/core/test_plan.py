@@ -207,7 +207,7 @@ def test_after_blindness_the_first_looks_are_not_trusted(seconds, expected):
 
 
 def test_while_paused_nothing_new_is_done():
-    decision = decided(ledger=a_ledger(pause=Pause(since=NOON, by="dolores")))
+    decision = decided(ledger=a_ledger(pauses=(Pause(since=NOON, by="dolores"),)))
     assert (decision.action, decision.reason) == (None, Reason.PAUSED)
 
 

@@ -146,14 +146,14 @@ async def test_what_is_not_there_is_none(knowledge, kind):
 async def test_a_pause_lasts_until_it_is_lifted_also_over_a_restart(tmp_path):
     pause = Pause(since=NOON, by="operator", comment="deploying 'the' new \N{SNOWMAN}")
     async with opened(tmp_path) as knowledge:
-        assert await knowledge.archive.pause() is None
-        await knowledge.archive.set_pause(Pause(since=NOON, by="someone else"))
-        await knowledge.archive.set_pause(pause)
+        assert await knowledge.archive.pauses() == ()
+        await knowledge.orders.pause(Pause(since=NOON, by="someone else"))
+        await knowledge.orders.pause(pause)
     async with opened(tmp_path) as knowledge:
-        assert await knowledge.archive.pause() == pause
+        assert await knowledge.archive.pauses() == (pause,)
         assert (await knowledge.journal.open_cycle(a_cycle())).pause == pause
-        await knowledge.archive.set_pause(None)
-        assert await knowledge.archive.pause() is None
+        await knowledge.orders.resume("", by="operator")
+        assert await knowledge.archive.pauses() == ()
         assert (await knowledge.journal.open_cycle(a_cycle("c-2"))).pause is None
 
 
@@ -162,7 +162,7 @@ async def test_a_frozen_target_stays_frozen_for_as_long_as_nobody_resumes(knowle
     await knowledge.journal.move(rolling_back, State.FROZEN)
     month_later = a_cycle("c-2", NOON + timedelta(days=30))
     assert [e.state for e in (await knowledge.journal.open_cycle(month_later)).executions] == [State.FROZEN]
-    await knowledge.archive.set_pause(None)
+    await knowledge.orders.resume("", by="operator")
     thawed = await knowledge.journal.execution("x-1")
     assert (thawed.state, thawed.reason) == (State.ROLLED_BACK, Reason.THAWED)
 
@@ -178,7 +178,7 @@ async def test_what_was_tried_stays_in_the_ledger_for_as_long_as_its_incident_is
 
 
 async def test_a_pause_is_seen_by_the_guards_of_an_admission_right_after_it(knowledge):
-    await knowledge.archive.set_pause(Pause(since=NOON, by="operator"))
+    await knowledge.orders.pause(Pause(since=NOON, by="operator"))
     seen = []
     await knowledge.journal.admit(
         an_action(), check=lambda ledger: seen.append(ledger.pause) or Reason.PAUSED, explanation={}, now=NOON

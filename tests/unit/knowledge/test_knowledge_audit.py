@@ -41,8 +41,8 @@ async def folder(tmp_path) -> Path:
     """A Knowledge that a daemon has left: a start, four moves of one action, a pause, a resume, in this order."""
     async with opened(tmp_path) as knowledge:
         await brought_to(knowledge.journal, State.IN_FORCE)
-        await knowledge.archive.set_pause(Pause(since=NOON, by="an operator"))
-        await knowledge.archive.set_pause(None)
+        await knowledge.orders.pause(Pause(since=NOON, by="an operator"))
+        await knowledge.orders.resume("", by="operator")
         await knowledge.journal.close_cycle(a_cycle())
     return tmp_path
 

@@ -235,7 +235,7 @@ def test_the_ledger_tells_mode_pause_budgets_and_frozen_targets(metrics):
     frozen = an_execution(State.FROZEN, execution_id="x-0", target="node-3")
     pause = Pause(since=NOON, by="operator")
 
-    metrics.ledger_opened(a_ledger(mode=Mode.ENFORCE, pause=pause, executions=(frozen, an_execution())))
+    metrics.ledger_opened(a_ledger(mode=Mode.ENFORCE, pauses=(pause,), executions=(frozen, an_execution())))
 
     assert (value(metrics, "mode", mode="enforce"), value(metrics, "mode", mode="shadow")) == (1, 0)
     assert value(metrics, "paused") == 1
