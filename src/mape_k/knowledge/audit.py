@@ -14,6 +14,7 @@ from mape_k.knowledge.schema import audit
 from mape_k.recording import to_document
 
 START, TRANSITION, PAUSED, RESUMED, PRUNED = "start", "transition", "pause", "resume", "prune"
+DEAD_LETTER = "dead_letter"
 """The kinds of events."""
 
 _TRAIL = "audit_trail"

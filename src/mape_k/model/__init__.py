@@ -39,6 +39,7 @@ from mape_k.model.execution import (
     Terms,
     Verdict,
 )
+from mape_k.model.letter import DeadLetter, LetterKind, LetterState
 from mape_k.model.message import Message, Urgency
 from mape_k.model.pack import (
     Bound,
@@ -89,6 +90,7 @@ __all__ = [
     "Consent",
     "CycleReport",
     "CycleResult",
+    "DeadLetter",
     "Decision",
     "Detector",
     "Evidence",
@@ -101,6 +103,8 @@ __all__ = [
     "Job",
     "Judgement",
     "Ledger",
+    "LetterKind",
+    "LetterState",
     "Lifetime",
     "Limits",
     "Message",
