@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from mape_k.model import (
     Action,
     Alert,
+    Consent,
     CycleReport,
     Execution,
+    Feedback,
     FollowUp,
     Ledger,
     Message,
@@ -318,4 +320,26 @@ class Orders(Protocol):
 
     async def resume(self, scope: str, *, by: str) -> None:
         """Lift the pause of a scope. Everything (``""``), or a target, also thaws what is frozen there."""
+        ...
+
+    async def consent(self, execution_id: str, consent: Consent) -> Execution | None:
+        """Keep a person's answer; the first one stands, and the same one again changes nothing.
+
+        Returns:
+            The execution with the answer; None when there is no such execution.
+
+        Raises:
+            ConflictError: nobody is asked about it (any more), about another plan, or it was answered otherwise.
+        """
+        ...
+
+    async def feedback(self, execution_id: str, feedback: Feedback) -> Execution | None:
+        """Keep what a person says became of an action, and count that instead of what was counted; the last one stands.
+
+        Returns:
+            The execution with the feedback; None when there is no such execution.
+
+        Raises:
+            ConflictError: its effect is not judged yet, or nothing was done.
+        """
         ...

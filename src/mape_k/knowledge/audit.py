@@ -15,6 +15,7 @@ from mape_k.recording import to_document
 
 START, TRANSITION, PAUSED, RESUMED, PRUNED = "start", "transition", "pause", "resume", "prune"
 DEAD_LETTER = "dead_letter"
+CONSENT, FEEDBACK = "consent", "feedback"
 """The kinds of events."""
 
 _TRAIL = "audit_trail"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from mape_k.knowledge.schema import outcomes, success_rates
 from mape_k.model import Execution, FollowUp, Step, Verdict
@@ -21,8 +21,27 @@ def learn(connection: Connection, execution: Execution, step: FollowUp, *, at: d
         return
     success = _is_success(step)
     _keep(connection, execution, step.verdict or Verdict.UNKNOWN, success, at)
-    if success is not None:
+    if success is not None and execution.feedback is None:
         _count(connection, execution, success=success)
+
+
+def correct(connection: Connection, execution: Execution, *, success: bool) -> None:
+    """Count an action as a person says, instead of as it was; later verdicts on it do not count any more."""
+    counted = _counted(connection, execution)
+    if counted is success:
+        return
+    if counted is not None:
+        _count(connection, execution, success=counted, number=-1)
+    _count(connection, execution, success=success)
+
+
+def _counted(connection: Connection, execution: Execution) -> bool | None:
+    """Return as what an action counts: a person's last word, else its newest outcome that anybody could tell."""
+    if execution.feedback is not None:
+        return execution.feedback.is_good
+    told = (outcomes.c.execution_id == execution.execution_id) & outcomes.c.success.is_not(None)
+    newest = select(outcomes.c.success).where(told).order_by(outcomes.c.number.desc()).limit(1)
+    return connection.execute(newest).scalar()
 
 
 def _is_success(step: FollowUp) -> bool | None:
@@ -48,9 +67,9 @@ def _keep(connection: Connection, execution: Execution, verdict: Verdict, succes
     )
 
 
-def _count(connection: Connection, execution: Execution, *, success: bool) -> None:
+def _count(connection: Connection, execution: Execution, *, success: bool, number: int = 1) -> None:
     names = {"pack": execution.pack, "remediation": execution.remediation, "symptom": execution.symptom}
-    counted = {"successes": int(success), "failures": int(not success)}
-    more = {name: success_rates.c[name] + number for name, number in counted.items()}
+    counted = {"successes": number * success, "failures": number * (not success)}
+    more = {name: success_rates.c[name] + added for name, added in counted.items()}
     if not connection.execute(update(success_rates).filter_by(**names).values(more)).rowcount:
         connection.execute(insert(success_rates).values(**names, **counted))

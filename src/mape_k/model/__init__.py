@@ -38,6 +38,7 @@ from mape_k.model.execution import (
     SuccessRate,
     Terms,
     Verdict,
+    asked_hash,
 )
 from mape_k.model.letter import DeadLetter, LetterKind, LetterState
 from mape_k.model.message import Message, Urgency
@@ -147,5 +148,6 @@ __all__ = [
     "Verification",
     "Violation",
     "WokenBy",
+    "asked_hash",
     "next_state",
 ]

@@ -1,7 +1,8 @@
 """What we are committed to: executions, their one table of states, and the ledger that a cycle reads once."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -159,6 +160,16 @@ class Consent:
     comment: str = ""
 
 
+def asked_hash(state: State, plan_hash: str) -> str:
+    """Return what an answer must name: the plan's hash, or that of undoing it; empty where nobody is asked.
+
+    The two differ, so that a consent to the action that comes late is never taken for one to undo it.
+    """
+    if state is State.UNDO_WANTED:
+        return hashlib.sha256(f"undo|{plan_hash}".encode()).hexdigest()
+    return plan_hash if state is State.AWAITING_APPROVAL else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """What a person says became of an action."""
@@ -241,6 +252,12 @@ class Execution:
     feedback: Feedback | None = None
 
     @property
+    def answer(self) -> Consent | None:
+        """The person's answer to what is asked now; None while nobody has answered, or nobody is asked."""
+        asked = asked_hash(self.state, self.plan_hash)
+        return self.consent if self.consent is not None and asked and self.consent.plan_hash == asked else None
+
+    @property
     def is_open(self) -> bool:
         """Whether anything is left to do or to look after."""
         return self.state not in TERMINAL
@@ -318,6 +335,11 @@ class Ledger:
     def pause(self) -> Pause | None:
         """The pause of everything that is in force."""
         return next((p for p in self.pauses if not p.scope and (p.until is None or self.as_of < p.until)), None)
+
+    def without(self, execution: Execution) -> Self:
+        """Return the ledger as it would be had this execution never been admitted."""
+        others = tuple(e for e in self.executions if e.execution_id != execution.execution_id)
+        return replace(self, executions=others)
 
     @property
     def open_executions(self) -> tuple[Execution, ...]:
