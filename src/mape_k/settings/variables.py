@@ -63,7 +63,8 @@ class Settings(Surroundings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda text: text.upper())
     ] = _variable("INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL", "LOG_LEVEL")
 
-    mode: Mode = _variable("shadow", "shadow or enforce")
+    mode: Mode = _variable("shadow", "shadow, approve or enforce")
+    approval_seconds: Annotated[Seconds, Field(ge=1)] = _variable("900", "a number of seconds from 1 to 86400")
     packs: Packs = _variable("charter:mape-k", "names of packs or paths of folders with : between")
     listen: Listen = _variable("127.0.0.1:8001", "HOST:PORT")
     charter_idempotent: Literal["auto", "yes", "no"] = _variable("auto", "auto, yes or no")
