@@ -14,6 +14,7 @@ from mape_k.model import (
     Alert,
     Consent,
     CycleReport,
+    DeadLetter,
     Execution,
     Feedback,
     FollowUp,
@@ -22,6 +23,7 @@ from mape_k.model import (
     Pause,
     PolicyRequest,
     Reason,
+    Standing,
     State,
     Violation,
 )
@@ -249,6 +251,82 @@ class Notifier(Protocol):
         Raises:
             TransientError, UncertainError: later again. PermanentError: this channel will never take it.
         """
+        ...
+
+
+class Outbox(Protocol):
+    """What people are told, durably; every method raises StoreError."""
+
+    async def standing(self) -> tuple[Standing, ...]:
+        """Return what lasted when it was kept."""
+        ...
+
+    async def keep_standing(self, standing: tuple[Standing, ...]) -> None:
+        """Keep what lasts."""
+        ...
+
+    async def is_settled(self, channel: str, message: Message) -> bool:
+        """Return whether nothing is to be sent: it was delivered lately, or a dead letter holds it."""
+        ...
+
+    async def delivered(self, channel: str, message: Message) -> None:
+        """Keep that a message was delivered."""
+        ...
+
+    async def failed(self, channel: str, message: Message, error: str) -> None:
+        """Keep a message that could not be delivered as a dead letter."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Dead letters as people see them; every method raises StoreError."""
+
+    async def listed(self) -> tuple[DeadLetter, ...]:
+        """Return all letters that wait or are parked, oldest first."""
+        ...
+
+    async def letter(self, letter_id: str) -> DeadLetter | None:
+        """Return one letter as it stands."""
+        ...
+
+    async def retry(self, letter_id: str, *, by: str) -> DeadLetter | None:
+        """Make a letter due now, in the audit trail; None when there is none that waits or is parked."""
+        ...
+
+    async def drop(self, letter_id: str, *, by: str) -> DeadLetter | None:
+        """Give a letter up, as :meth:`retry`; the target of a compensation stays frozen until a person resumes it."""
+        ...
+
+
+class Attempts(Protocol):
+    """Dead letters as they are tried again; every method raises StoreError."""
+
+    async def due(self) -> tuple[DeadLetter, ...]:
+        """Return the letters whose next attempt is due, oldest first."""
+        ...
+
+    async def claim(self, letter: DeadLetter) -> DeadLetter | None:
+        """Begin an attempt, by compare-and-set; None when somebody else did."""
+        ...
+
+    async def settled(self, letter: DeadLetter) -> None:
+        """End an attempt that succeeded: the letter is gone."""
+        ...
+
+    async def failed(self, letter: DeadLetter, error: str) -> DeadLetter | None:
+        """End an attempt that failed: the next one waits longer; after the last the letter is parked."""
+        ...
+
+
+class Compensator(Protocol):
+    """Who undoes what could not be undone before."""
+
+    async def undo_again(self, execution_id: str) -> Execution | None:
+        """Try once more and return the execution as it then is; None when there is none. Raises as an effector."""
+        ...
+
+    async def give_up(self, execution_id: str) -> Execution | None:
+        """Leave the target alone until a person resumes it."""
         ...
 
 

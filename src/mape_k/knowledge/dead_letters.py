@@ -10,17 +10,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, se
 
 from mape_k.knowledge import audit
 from mape_k.knowledge.schema import dead_letters
-from mape_k.model import DeadLetter, LetterKind, LetterState
+from mape_k.model import LETTER_SCHEDULE, DeadLetter, LetterKind, LetterState
 from mape_k.recording import to_document
-
-SCHEDULE = (
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=12),
-    timedelta(hours=24),
-)
-"""How long each attempt waits after the failure before it; after the last one a letter is parked."""
 
 REMEMBERED = timedelta(hours=24)
 """How long a dropped letter is remembered, so that nobody sends the same anew meanwhile."""
@@ -39,7 +30,7 @@ def write(
     error: str,
     at: datetime,
 ) -> DeadLetter:
-    """Keep what failed, to be tried again by :data:`SCHEDULE`; what is kept already stays as it is.
+    """Keep what failed, to be tried again by :data:`mape_k.model.LETTER_SCHEDULE`; what is kept already stays as it is.
 
     Args:
         connection: of the transaction in which it failed.
@@ -64,7 +55,7 @@ def write(
         document=to_document(document),
         error=error,
         written_at=at,
-        due_at=at + SCHEDULE[0],
+        due_at=at + LETTER_SCHEDULE[0],
     )
     connection.execute(delete(dead_letters).where(dead_letters.c.letter_id == letter_id))
     connection.execute(insert(dead_letters).values(_row(letter)))
@@ -98,38 +89,26 @@ def claim(connection: Connection, letter: DeadLetter, at: datetime) -> DeadLette
 
     Should the attempt never end, the letter is due again as if it had failed.
     """
-    attempts = letter.attempts + 1
-    wait = SCHEDULE[min(attempts, len(SCHEDULE) - 1)]
-    claimed = replace(letter, state=LetterState.TRYING, attempts=attempts, tried_at=at, due_at=at + wait)
+    begun = replace(letter, state=LetterState.TRYING, attempts=letter.attempts + 1, tried_at=at)
+    claimed = replace(begun, due_at=at + begun.next_wait)
     return claimed if _set(connection, letter, claimed) else None
 
 
 def fail(connection: Connection, letter: DeadLetter, error: str, at: datetime) -> DeadLetter | None:
-    """End an attempt that failed: the next one waits longer, and after the last the letter is parked."""
-    if is_used_up(letter):
-        return park(connection, letter, error, at)
-    failed = replace(letter, state=LetterState.PENDING, error=error, due_at=at + SCHEDULE[letter.attempts])
-    return failed if _set(connection, letter, failed) else None
-
-
-def park(connection: Connection, letter: DeadLetter, error: str, at: datetime) -> DeadLetter | None:
-    """Give a letter up until a person says what becomes of it."""
-    parked = replace(letter, state=LetterState.PARKED, error=error, due_at=None)
-    if not _set(connection, letter, parked):
+    """End an attempt that failed: the next one waits longer; after the last the letter waits for a person."""
+    state, due_at = (LetterState.PARKED, None) if letter.is_used_up else (LetterState.PENDING, at + letter.next_wait)
+    failed = replace(letter, state=state, error=error, due_at=due_at)
+    if not _set(connection, letter, failed):
         return None
-    _note(connection, parked, "parked", at)
-    return parked
+    if failed.state is LetterState.PARKED:
+        _note(connection, failed, "parked", at)
+    return failed
 
 
 def settle(connection: Connection, letter: DeadLetter, at: datetime) -> None:
     """Take away a letter whose attempt succeeded."""
     if connection.execute(delete(dead_letters).where(_as_said(letter))).rowcount:
         _note(connection, letter, "settled", at)
-
-
-def is_used_up(letter: DeadLetter) -> bool:
-    """Return whether every attempt of the schedule was made."""
-    return letter.attempts >= len(SCHEDULE)
 
 
 def retry_now(connection: Connection, letter: DeadLetter, *, by: str, at: datetime) -> DeadLetter | None:

@@ -1,6 +1,17 @@
 """The values: frozen, keyword-only, without effects. Everything else in the program is about these."""
 
+from mape_k.model.bounds import (
+    Bounds,
+    Budget,
+    BudgetKind,
+    DatedFreeze,
+    Freeze,
+    Outlook,
+    Peak,
+    WeeklyFreeze,
+)
 from mape_k.model.cycle import CycleReport, CycleResult, NoticeTally, Phase, PhaseTiming, WokenBy
+from mape_k.model.deadline import DEADLINES, PATIENCE, due_at
 from mape_k.model.decision import (
     STARTS_FROM,
     Action,
@@ -40,8 +51,8 @@ from mape_k.model.execution import (
     Verdict,
     asked_hash,
 )
-from mape_k.model.letter import DeadLetter, LetterKind, LetterState
-from mape_k.model.message import Message, Urgency
+from mape_k.model.letter import LETTER_SCHEDULE, DeadLetter, LetterKind, LetterState
+from mape_k.model.message import Message, Standing, Urgency
 from mape_k.model.pack import (
     Bound,
     Catalogue,
@@ -73,10 +84,15 @@ from mape_k.model.reading import (
     Vector,
     Violation,
 )
-from mape_k.model.reason import Reason
+from mape_k.model.reason import REFUSALS, Reason
+from mape_k.model.terms import terms_of
 
 __all__ = [
+    "DEADLINES",
     "LEFT_ALONE",
+    "LETTER_SCHEDULE",
+    "PATIENCE",
+    "REFUSALS",
     "STARTS_FROM",
     "TERMINAL",
     "TRANSITIONS",
@@ -84,6 +100,9 @@ __all__ = [
     "Alert",
     "Assessment",
     "Bound",
+    "Bounds",
+    "Budget",
+    "BudgetKind",
     "Candidate",
     "Catalogue",
     "Cause",
@@ -91,6 +110,7 @@ __all__ = [
     "Consent",
     "CycleReport",
     "CycleResult",
+    "DatedFreeze",
     "DeadLetter",
     "Decision",
     "Detector",
@@ -100,6 +120,7 @@ __all__ = [
     "Feedback",
     "Finding",
     "FollowUp",
+    "Freeze",
     "Incident",
     "Job",
     "Judgement",
@@ -117,10 +138,12 @@ __all__ = [
     "OnInhibited",
     "OnMissing",
     "OpenIncident",
+    "Outlook",
     "Owner",
     "Pack",
     "Part",
     "Pause",
+    "Peak",
     "Phase",
     "PhaseTiming",
     "Plan",
@@ -136,6 +159,7 @@ __all__ = [
     "Signal",
     "Snapshot",
     "SourceHealth",
+    "Standing",
     "State",
     "Step",
     "SuccessRate",
@@ -147,7 +171,10 @@ __all__ = [
     "Verdict",
     "Verification",
     "Violation",
+    "WeeklyFreeze",
     "WokenBy",
     "asked_hash",
+    "due_at",
     "next_state",
+    "terms_of",
 ]

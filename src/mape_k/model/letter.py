@@ -1,9 +1,18 @@
 """What could not be done and may be repeated."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+LETTER_SCHEDULE = (
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+"""How long each attempt waits after the failure before it; after the last one a letter is parked."""
 
 
 class LetterKind(StrEnum):
@@ -48,3 +57,13 @@ class DeadLetter:
     written_at: datetime
     due_at: datetime | None = None
     tried_at: datetime | None = None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every attempt of the schedule was made."""
+        return self.attempts >= len(LETTER_SCHEDULE)
+
+    @property
+    def next_wait(self) -> timedelta:
+        """How long the next attempt waits after a failure of the newest one."""
+        return LETTER_SCHEDULE[min(self.attempts, len(LETTER_SCHEDULE) - 1)]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -25,6 +26,7 @@ class Message:
         text: the rest, in plain text.
         about: what it is about (``action act-…``, ``target charter/node-7``), so that a receiver tells them apart.
         facts: names and values for receivers that show fields.
+        is_over: it tells that what was told before about this has ended.
     """
 
     subject: str
@@ -32,8 +34,24 @@ class Message:
     text: str
     about: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    is_over: bool = False
 
     def content_hash(self, channel: str) -> str:
         """Return what is the same for the same content on the same channel: SHA-256 over all that is sent."""
-        content = [channel, self.subject, self.urgency, self.text, self.about, dict(self.facts)]
+        content = [channel, self.subject, self.urgency, self.text, self.about, dict(self.facts), self.is_over]
         return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Something that people should know for as long as it lasts.
+
+    Args:
+        message: as it was first composed, so that it stays the same while it lasts.
+        since: when it was first seen.
+        is_told: people were told, or are about to be.
+    """
+
+    message: Message
+    since: datetime
+    is_told: bool = False

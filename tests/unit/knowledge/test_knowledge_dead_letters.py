@@ -6,7 +6,7 @@ import pytest
 
 from knowledge_cases import NOON, opened
 from mape_k.knowledge import dead_letters
-from mape_k.knowledge.dead_letters import SCHEDULE
+from mape_k.model import LETTER_SCHEDULE as SCHEDULE
 from mape_k.model import DeadLetter, LetterKind, LetterState
 
 
