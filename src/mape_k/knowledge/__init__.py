@@ -19,6 +19,7 @@ from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.moves import take_over
 from mape_k.knowledge.notices import SqlNotices
 from mape_k.knowledge.orders import SqlOrders
+from mape_k.knowledge.outbox import SqlDeadLetters, SqlOutbox
 from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
 from mape_k.knowledge.store import Store
 from mape_k.model import Mode
@@ -28,9 +29,11 @@ __all__ = [
     "AuditFiles",
     "Knowledge",
     "SqlArchive",
+    "SqlDeadLetters",
     "SqlJournal",
     "SqlNotices",
     "SqlOrders",
+    "SqlOutbox",
     "Store",
     "copy_database",
     "open_knowledge",
@@ -45,6 +48,8 @@ class Knowledge:
     archive: SqlArchive
     notices: SqlNotices
     orders: SqlOrders
+    outbox: SqlOutbox
+    dead_letters: SqlDeadLetters
     store: Store
     epoch: int
     anchor: Anchor
@@ -115,7 +120,15 @@ async def open_knowledge(
     archive, notices = SqlArchive(store, clock), SqlNotices(store, clock)
     orders = SqlOrders(store, clock)
     return Knowledge(
-        journal=journal, archive=archive, notices=notices, orders=orders, store=store, epoch=epoch, anchor=anchor
+        journal=journal,
+        archive=archive,
+        notices=notices,
+        orders=orders,
+        store=store,
+        epoch=epoch,
+        anchor=anchor,
+        outbox=SqlOutbox(store, clock),
+        dead_letters=SqlDeadLetters(store, clock),
     )
 
 

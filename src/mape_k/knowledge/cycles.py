@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from mape_k.knowledge import notices
+from mape_k.knowledge import dead_letters, deliveries, notices
 from mape_k.knowledge.ledger import SIGHT_LOST_AT, read_sight_lost_at, write_meta
 from mape_k.knowledge.schema import cycles, executions, incidents, snapshots
 from mape_k.model import Assessment, CycleReport, CycleResult, Decision, Incident, Plan, Snapshot
@@ -62,6 +62,8 @@ class Retention:
         """Delete the oldest cycles, snapshots and notices, with room to spare in the ring until the next time."""
         connection.execute(delete(cycles).where(cycles.c.as_of < now - self.keep))
         notices.prune(connection, now)
+        deliveries.prune(connection, now - self.keep)
+        dead_letters.prune(connection, now)
         newest_first = (snapshots.c.as_of.desc(), snapshots.c.cycle_id.desc())
         total = func.sum(snapshots.c.size_bytes).over(order_by=newest_first).label("total")
         ring = select(snapshots.c.cycle_id, total).subquery()
