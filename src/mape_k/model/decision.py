@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from mape_k.model.bounds import Outlook
 from mape_k.model.execution import Execution, Observation, Owner, PolicyRequest, State, Terms, Verdict
 from mape_k.model.pack import Severity
 from mape_k.model.reading import Reading
@@ -134,6 +135,7 @@ class Assessment:
         blind: names of the sources without which nothing may be decided now.
         closed: ids of incidents whose findings are gone.
         population: by pack, how many targets are known; the share in a blast radius is of these.
+        outlooks: by pack, how it looks as a whole.
         next_look_at: when the next execution can be judged; None when none waits for that.
     """
 
@@ -144,6 +146,7 @@ class Assessment:
     blind: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     population: Mapping[str, int] = field(default_factory=dict)
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
     next_look_at: datetime | None = None
 
 
@@ -151,20 +154,22 @@ class Assessment:
 class Candidate:
     """One thing that could be done, doing nothing included (``remediation`` None).
 
-    ``score`` is the sum of ``terms``' signed contributions; ``refusal`` says why it may not be chosen.
+    ``score`` is the sum of ``terms``' signed contributions; ``refusal`` says why it may not be chosen, ``asks`` why a
+    person must agree first.
     """
 
     remediation: str | None
     score: float
     terms: Mapping[str, float] = field(default_factory=dict)
     refusal: Reason | None = None
+    asks: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """A new execution to admit; everything that Execute needs, resolved.
 
-    ``plan_hash`` names all of it but its times: what a person agrees to.
+    ``plan_hash`` names all of it but its times and what was measured: what a person agrees to.
     """
 
     execution_id: str
@@ -204,6 +209,7 @@ class Step(StrEnum):
     ROLL_BACK = "roll_back"
     ASK_TO_UNDO = "ask_to_undo"
     KEEP = "keep"
+    GIVE_UP = "give_up"
     RENEW = "renew"
     LET_LAPSE = "let_lapse"
     ESCALATE = "escalate"
@@ -218,6 +224,7 @@ STARTS_FROM: Mapping[Step, frozenset[State]] = {
     Step.ROLL_BACK: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE, State.UNDO_WANTED}),
     Step.ASK_TO_UNDO: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE}),
     Step.KEEP: frozenset({State.VERIFYING, State.PROBATION, State.UNDO_WANTED}),
+    Step.GIVE_UP: frozenset({State.UNDO_WANTED, State.FROZEN}),
     Step.RENEW: frozenset({State.IN_FORCE}),
     Step.LET_LAPSE: frozenset({State.IN_FORCE}),
     Step.ESCALATE: frozenset({State.IN_FORCE}),
@@ -231,6 +238,7 @@ _LEADS_TO: Mapping[Step, State] = {
     Step.ROLL_BACK: State.ROLLING_BACK,
     Step.ASK_TO_UNDO: State.UNDO_WANTED,
     Step.KEEP: State.INCONCLUSIVE,
+    Step.GIVE_UP: State.DEAD,
     Step.RENEW: State.RENEWING,
     Step.LET_LAPSE: State.SUCCEEDED,
     Step.ESCALATE: State.SUCCEEDED,
@@ -254,8 +262,9 @@ class FollowUp:
 
     BEGIN: a person agreed, and it is still what should be done. WITHDRAW: it is not, or nobody agreed.
     CONFIRM: it helped. SETTLE: that lasted. ROLL_BACK, ASK_TO_UNDO, KEEP: it did not help, or not for long, and is
-    undone, undone if a person agrees, or left as it is. RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end.
-    RESUME: a crash or an unreachable peer left it half done, take it up again. ``verdict`` goes into Knowledge with it.
+    undone, undone if a person agrees, or left as it is. GIVE_UP: it should be undone, and nobody will.
+    RENEW, LET_LAPSE, ESCALATE: its lifetime nears its end. RESUME: a crash or an unreachable peer left it half done,
+    take it up again. ``verdict`` goes into Knowledge with it.
     """
 
     execution_id: str

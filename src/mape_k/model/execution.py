@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from mape_k.model.bounds import Bounds, Outlook
 from mape_k.model.pack import RollbackRule
 from mape_k.model.reason import Reason
 
@@ -63,7 +64,7 @@ class State(StrEnum):
     UNDO_WANTED = "undo_wanted", Owner.PERSON, "It did not help; a person is asked whether to undo it."
     ROLLING_BACK = "rolling_back", Owner.EXECUTOR, "It did not help; the compensation is being sent."
     FROZEN = "frozen", Owner.SCHEDULE, "It could not be undone; that is tried again by schedule, the target left alone."
-    DEAD = "dead", Owner.PERSON, "Every attempt to undo it failed; the target is left alone until a person resumes."
+    DEAD = "dead", Owner.PERSON, "It was not undone, and will not be; the target is left alone until a person resumes."
     SUCCEEDED = "succeeded", Owner.NOBODY, "It helped, and nothing of it is left to look after."
     ROLLED_BACK = "rolled_back", Owner.NOBODY, "It did not help and was undone."
     INCONCLUSIVE = "inconclusive", Owner.NOBODY, "It was not seen to help, and is not undone."
@@ -160,14 +161,14 @@ class Consent:
     comment: str = ""
 
 
-def asked_hash(state: State, plan_hash: str) -> str:
+def asked_hash(state: str, plan_hash: str) -> str:
     """Return what an answer must name: the plan's hash, or that of undoing it; empty where nobody is asked.
 
     The two differ, so that a consent to the action that comes late is never taken for one to undo it.
     """
-    if state is State.UNDO_WANTED:
+    if state == State.UNDO_WANTED:
         return hashlib.sha256(f"undo|{plan_hash}".encode()).hexdigest()
-    return plan_hash if state is State.AWAITING_APPROVAL else ""
+    return plan_hash if state == State.AWAITING_APPROVAL else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +215,7 @@ class Execution:
         probation_until: until then it is watched whether the success lasts.
         due_at: by then its state should have ended; later it is overdue. None: nothing limits it.
         tries: attempts made to get out of the state it is in.
+        undone: roll-backs that were accepted and changed nothing; each further one has a key of its own.
         verdict: of the loop; None until it has one.
         reason: for the last move.
         terms: what it was admitted with.
@@ -245,6 +247,7 @@ class Execution:
     terms: Terms = field(default_factory=Terms)
     further_ids: tuple[str, ...] = ()
     tries: int = 0
+    undone: int = 0
     due_at: datetime | None = None
     probation_until: datetime | None = None
     plan_hash: str = ""
@@ -319,6 +322,10 @@ class Ledger:
         success_rates: by (pack, remediation, symptom).
         sight_lost_at: by source: when it was last not seen; absent when it always was.
         hold: why nothing may be sent at all at the moment; None: it may.
+        bounds: what a person set.
+        outlooks: by pack: how it looked as a whole in the last cycle.
+        openings: by (pack, symptom, target): when its incidents were opened, where there were several lately.
+        looked_at: when a person last resumed everything, so had a look.
     """
 
     as_of: datetime
@@ -330,6 +337,10 @@ class Ledger:
     success_rates: Mapping[tuple[str, str, str], SuccessRate] = field(default_factory=dict)
     sight_lost_at: Mapping[str, datetime] = field(default_factory=dict)
     hold: Reason | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    openings: Mapping[tuple[str, str, str], tuple[datetime, ...]] = field(default_factory=dict)
+    looked_at: datetime | None = None
 
     @property
     def pause(self) -> Pause | None:

@@ -261,6 +261,20 @@ class Limits:
         max_share: the same as a share of the known targets; counts from ``share_from`` known targets up.
         settle_after_blindness_seconds: how long sight must have been back before anything is decided.
         plan_lifetime_seconds: ``not_after`` of a request: later it must not be applied.
+        max_of_remediation, max_on_target: actions begun within ``budget_window_seconds``: of one remediation wherever,
+            on one target whatever.
+        storm_enter, storm_leave: the share of the known targets with findings at which the observer is suspected, and
+            the one below which they must stay for ``storm_calm_seconds``; from ``share_from`` known targets up.
+        inventory_drop: the share of the targets known within ``inventory_window_seconds`` that may not vanish at once;
+            from ``share_from`` targets up.
+        flapping_after: incidents opened for one symptom on one target within ``flapping_window_seconds``; with so many
+            a person is asked.
+        damping_hits, damping_looks: a finding must have been there in so many of the last so many cycles.
+        bad_share, bad_from: more than this share of at least so many actions judged within ``bad_window_seconds`` did
+            not help: nothing more is begun.
+        stage_share, stage_window_seconds: of several targets for one remediation first one is touched, then this share
+            of them, then the rest; a success or a failure counts for so long. With a share of 1 all start at once.
+        inhibited_wait_seconds: how long an inhibition can make a remediation wait.
     """
 
     max_targets: int = 6
@@ -268,6 +282,24 @@ class Limits:
     share_from: int = 5
     settle_after_blindness_seconds: float = 60.0
     plan_lifetime_seconds: float = 60.0
+    max_of_remediation: int = 20
+    max_on_target: int = 10
+    budget_window_seconds: float = 3600.0
+    storm_enter: float = 0.6
+    storm_leave: float = 0.3
+    storm_calm_seconds: float = 300.0
+    inventory_drop: float = 0.3
+    inventory_window_seconds: float = 600.0
+    flapping_after: int = 4
+    flapping_window_seconds: float = 3600.0
+    damping_hits: int = 1
+    damping_looks: int = 1
+    bad_share: float = 0.6
+    bad_from: int = 10
+    bad_window_seconds: float = 3600.0
+    stage_share: float = 0.25
+    stage_window_seconds: float = 3600.0
+    inhibited_wait_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +347,24 @@ class Catalogue:
         """Whether any pack asks the Charter for violations or acts through it."""
         acts = any(r.effector == "charter" for pack in self.packs.values() for r in pack.remediations.values())
         return acts or any(symptom.violation_severities for symptom in self.symptoms)
+
+    def reach_seconds(self, remediation: Remediation) -> float:
+        """Return how long after an action a first look may judge it: by then no window holds anything from before."""
+        signals = [self.signal(bound.signal) for bound in remediation.verification.bounds]
+        reach = max((s.window_seconds + self._scrape_interval_seconds(s.job) for s in signals), default=0.0)
+        return reach + remediation.settle_seconds
+
+    def signal(self, full_name: str) -> Signal:
+        """Return a signal by its full name.
+
+        Raises:
+            KeyError: no pack has it.
+        """
+        pack, name = full_name.split("/", 1)
+        return self.packs[pack].signals[name]
+
+    def _scrape_interval_seconds(self, job: str) -> float:
+        return next((each.scrape_interval_seconds for each in self.jobs if each.name == job), 0.0)
 
     def remediation(self, pack: str, name: str) -> Remediation | None:
         """Return a remediation; None when the catalogue has none of that name (any more)."""

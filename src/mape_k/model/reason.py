@@ -47,9 +47,10 @@ class Reason(StrEnum):
     ASKED_TO_WAIT = "asked_to_wait", "The Charter asked not to be called for a while."
     STANDBY = "standby", "Another replica leads; this one only looks."
     STORE_DAMAGED = "store_damaged", "Knowledge is damaged, so nothing may be begun."
+    STORE_FULL = "store_full", "The disk of Knowledge is full: what is under way is finished, nothing is begun."
     APPROVAL_WANTED = "approval_wanted", "A person is asked before this is done."
     AWAITING_APPROVAL = "awaiting_approval", "A person was asked about this target and has not answered yet."
-    STAGED = "staged", "Others come first; this one follows once they are seen to have got better."
+    STAGED = "staged", "It is done on other targets first; this one follows once they are seen to have got better."
     DAMPED = "damped", "It was not there in enough of the last cycles yet."
     FLAPPING = "flapping", "It came and went too often lately; a person is asked first."
     STORM = "storm", "Most targets look ill at once, so the observer is suspected before they are."
@@ -69,7 +70,7 @@ class Reason(StrEnum):
     TARGET_UNKNOWN = "target_unknown", "Which target is meant cannot be seen."
     TARGET_FROZEN = "target_frozen", "A roll-back on this target failed; a person must look."
     ALREADY_TRIED = "already_tried", "It was tried in this incident and did not help."
-    IRREVERSIBLE = "irreversible", "It could never be undone, so a person must do it."
+    IRREVERSIBLE = "irreversible", "It could never be undone, so a person is asked first."
     EXPIRED = "expired", "The plan is older than its deadline."
     PLAN_CHANGED = "plan_changed", "What would be done now is not what the person was asked about."
     REJECTED_BY_PERSON = "rejected_by_person", "A person said no."
@@ -90,3 +91,32 @@ class Reason(StrEnum):
     ROLL_BACK_FAILED = "roll_back_failed", "The roll-back failed for good."
     RENEWAL_FAILED = "renewal_failed", "The renewal failed; the policy may end."
     RENEWALS_USED_UP = "renewals_used_up", "The policy was renewed as often as allowed; a person must look."
+
+
+REFUSALS = (
+    Reason.PAUSED,
+    Reason.CHANGE_FREEZE,
+    Reason.STORM,
+    Reason.INVENTORY_DROP,
+    Reason.BAD_OUTCOMES,
+    Reason.EMPTY_TARGET,
+    Reason.TARGET_UNKNOWN,
+    Reason.TARGET_FROZEN,
+    Reason.AWAITING_APPROVAL,
+    Reason.IN_FLIGHT,
+    Reason.INHIBITED,
+    Reason.DAMPED,
+    Reason.FLAPPING,
+    Reason.IRREVERSIBLE,
+    Reason.ALREADY_TRIED,
+    Reason.COOLDOWN,
+    Reason.ATTEMPT_BUDGET,
+    Reason.TARGET_BUDGET,
+    Reason.REMEDIATION_BUDGET,
+    Reason.GLOBAL_BUDGET,
+    Reason.BLAST_RADIUS,
+    Reason.STAGED,
+    Reason.EXPIRED,
+    Reason.FENCED,
+)
+"""The reasons of guards: with these they hold back what would otherwise be done."""

@@ -1,29 +1,33 @@
 """P: what to do about it, or why not. A deterministic function of assessment, catalogue and ledger."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Self
 
-from mape_k.guards import Proposal, plan_refusal, refusal
+from mape_k.guards import Proposal, pack_hold, question, refusal
 from mape_k.model import (
     Action,
     Assessment,
     Candidate,
     Catalogue,
     Decision,
+    Execution,
     Finding,
     Incident,
     Ledger,
-    Mode,
+    Limits,
     Plan,
     PolicyRequest,
     Reason,
     Remediation,
+    State,
     SuccessRate,
     Symptom,
 )
 from mape_k.plan.follow_ups import follow_ups
+from mape_k.plan.whole import as_mode_allows, in_stages, within_blast_radius
 
 BLAST_COST = 0.05
 """What each further target in an action's blast radius takes off its score."""
@@ -38,19 +42,16 @@ def make_plan(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) -> P
     """Decide once about every incident, and about every execution that is already open.
 
     Candidates are scored ``success probability x benefit - cost - blast radius``; doing nothing scores 0 and is always
-    among them. A plan that touches more targets of a pack than allowed is refused for that pack as a whole.
+    among them. A plan that touches more targets of a pack than allowed is refused for that pack as a whole, and the
+    same on several targets is done in stages.
     """
-    decisions: list[Decision] = []
-    taken: set[tuple[str, str]] = set()
-    for incident in assessment.incidents:
-        decision = _decide(incident, _Situation(assessment, catalogue, ledger), taken)
-        if decision.action is not None:
-            taken.add((decision.action.pack, decision.action.target))
-        decisions.append(decision)
-    guarded, refused = _within_blast_radius(decisions, assessment, catalogue, ledger)
+    ledger = replace(ledger, outlooks={**ledger.outlooks, **assessment.outlooks})
+    decisions = _decide_in_turn(_Situation(assessment, catalogue, ledger))
+    guarded, refused = within_blast_radius(decisions, assessment, catalogue, ledger)
+    staged = in_stages(guarded, catalogue, ledger)
     return Plan(
         as_of=assessment.as_of,
-        decisions=tuple(_as_mode_allows(guarded, ledger.mode)),
+        decisions=tuple(as_mode_allows(staged, ledger.mode)),
         follow_ups=tuple(follow_ups(assessment, catalogue, ledger)),
         refusal=refused,
     )
@@ -64,15 +65,44 @@ class _Situation:
     catalogue: Catalogue
     ledger: Ledger
 
+    def after(self, action: Action) -> Self:
+        """Return the situation once an action is admitted, so that the next one finds its target and budgets taken."""
+        now = self.ledger.as_of
+        intent = Execution(
+            execution_id=action.execution_id,
+            incident_id=action.incident_id,
+            pack=action.pack,
+            symptom=action.symptom,
+            remediation=action.remediation,
+            target=action.target,
+            state=State.ADMITTED,
+            epoch=self.ledger.epoch,
+            request=action.request,
+            admitted_at=now,
+            updated_at=now,
+        )
+        return replace(self, ledger=replace(self.ledger, executions=(*self.ledger.executions, intent)))
 
-def _decide(incident: Incident, situation: _Situation, taken: set[tuple[str, str]]) -> Decision:
+
+def _decide_in_turn(situation: _Situation) -> list[Decision]:
+    """Decide about every incident, the gravest first."""
+    decisions: list[Decision] = []
+    for incident in situation.assessment.incidents:
+        decision = _decide(incident, situation)
+        if decision.action is not None:
+            situation = situation.after(decision.action)
+        decisions.append(decision)
+    return decisions
+
+
+def _decide(incident: Incident, situation: _Situation) -> Decision:
     held = _held(incident, situation)
     if held is not None:
         return Decision(incident_id=incident.incident_id, reason=held)
-    return _first_that_can_be_done(incident, situation, taken)
+    return _first_that_can_be_done(incident, situation)
 
 
-def _first_that_can_be_done(incident: Incident, situation: _Situation, taken: set[tuple[str, str]]) -> Decision:
+def _first_that_can_be_done(incident: Incident, situation: _Situation) -> Decision:
     """Act on the likeliest cause; on the next one only when nothing more can be done about those before it.
 
     What a likelier cause explains is a consequence: it is left alone as long as anything is hoped of its cause.
@@ -84,18 +114,16 @@ def _first_that_can_be_done(incident: Incident, situation: _Situation, taken: se
             continue
         if cause.is_explained and any(decision.reason is not Reason.EXHAUSTED for decision in told):
             break
-        decision = _about(finding, incident, situation, taken)
+        decision = _about(finding, incident, situation)
         if decision.action is not None:
             return decision
         told.append(decision)
     return told[0] if told else Decision(incident_id=incident.incident_id, reason=_nothing_to_act_upon(incident))
 
 
-def _about(finding: Finding, incident: Incident, situation: _Situation, taken: set[tuple[str, str]]) -> Decision:
+def _about(finding: Finding, incident: Incident, situation: _Situation) -> Decision:
     if finding.hold is not None:
         return Decision(incident_id=incident.incident_id, reason=finding.hold)
-    if (finding.pack, finding.target) in taken:
-        return Decision(incident_id=incident.incident_id, reason=Reason.IN_FLIGHT)
     return _choose(incident, finding, situation)
 
 
@@ -110,7 +138,7 @@ def _held(incident: Incident, situation: _Situation) -> Reason | None:
     settle = timedelta(seconds=limits.settle_after_blindness_seconds)
     if any(assessment.as_of - lost_at < settle for lost_at in ledger.sight_lost_at.values()):
         return Reason.SETTLING
-    return None
+    return pack_hold(incident.root.pack, limits, ledger)
 
 
 def _nothing_to_act_upon(incident: Incident) -> Reason:
@@ -119,8 +147,9 @@ def _nothing_to_act_upon(incident: Incident) -> Reason:
 
 def _choose(incident: Incident, finding: Finding, situation: _Situation) -> Decision:
     names = _symptom(finding, situation.catalogue).remediations
-    remediations = situation.catalogue.packs[finding.pack].remediations
-    scored = [_candidate(remediations[name], incident, finding, situation.ledger) for name in names]
+    pack = situation.catalogue.packs[finding.pack]
+    remediations = pack.remediations
+    scored = [_candidate(remediations[name], incident, finding, pack.limits, situation.ledger) for name in names]
     candidates = (*scored, Candidate(remediation=None, score=0.0))
     best = max((c for c in candidates if c.refusal is None), key=lambda c: c.score)
     if best.remediation is None:
@@ -134,15 +163,23 @@ def _choose(incident: Incident, finding: Finding, situation: _Situation) -> Deci
     )
 
 
-def _candidate(remediation: Remediation, incident: Incident, finding: Finding, ledger: Ledger) -> Candidate:
-    refused = refusal(Proposal.of(remediation, incident, finding), ledger)
+def _candidate(
+    remediation: Remediation, incident: Incident, finding: Finding, limits: Limits, ledger: Ledger
+) -> Candidate:
+    proposal = Proposal.of(remediation, incident, finding, limits)
     rate = ledger.success_rates.get((remediation.pack, remediation.name, finding.symptom), SuccessRate())
     terms = {
         "benefit": success_probability(remediation, rate) * incident.risk.score / 100,
         "cost": -remediation.cost,
         "blast_radius": -BLAST_COST * (remediation.blast_radius - 1),
     }
-    return Candidate(remediation=remediation.name, score=sum(terms.values()), terms=terms, refusal=refused)
+    return Candidate(
+        remediation=remediation.name,
+        score=sum(terms.values()),
+        terms=terms,
+        refusal=refusal(proposal, ledger),
+        asks=question(proposal, ledger),
+    )
 
 
 def success_probability(remediation: Remediation, rate: SuccessRate) -> float:
@@ -214,35 +251,6 @@ def _baseline(remediation: Remediation, finding: Finding) -> float | None:
     signal = remediation.verification.bounds[0].signal
     readings = [e.reading for e in finding.evidence if e.what == signal and e.reading is not None]
     return next((r.number() for r in readings if r.is_known), None)
-
-
-def _within_blast_radius(
-    decisions: Sequence[Decision], assessment: Assessment, catalogue: Catalogue, ledger: Ledger
-) -> tuple[list[Decision], Reason | None]:
-    refused = {
-        name: _pack_refusal(name, decisions, assessment, catalogue, ledger)
-        for name in {d.action.pack for d in decisions if d.action}
-    }
-    kept = [
-        replace(d, action=None, reason=why) if d.action and (why := refused[d.action.pack]) else d for d in decisions
-    ]
-    return kept, next((why for _, why in sorted(refused.items()) if why), None)
-
-
-def _pack_refusal(
-    name: str, decisions: Sequence[Decision], assessment: Assessment, catalogue: Catalogue, ledger: Ledger
-) -> Reason | None:
-    pack = catalogue.packs[name]
-    actions = [d.action for d in decisions if d.action and d.action.pack == name]
-    targets = {a.target: pack.remediations[a.remediation].blast_radius for a in actions}
-    population = assessment.population.get(name, 0)
-    return plan_refusal(targets, ledger, pack=name, limits=pack.limits, population=population)
-
-
-def _as_mode_allows(decisions: Iterable[Decision], mode: Mode) -> Iterable[Decision]:
-    for decision in decisions:
-        in_shadow = mode is Mode.SHADOW and decision.action is not None
-        yield replace(decision, reason=Reason.SHADOW) if in_shadow else decision
 
 
 def _symptom(finding: Finding, catalogue: Catalogue) -> Symptom:

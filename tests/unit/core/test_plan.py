@@ -242,7 +242,7 @@ def test_in_shadow_it_is_decided_and_not_carried_out():
 
 # blast radius
 
-NARROW = a_catalogue(limits=Limits(max_targets=2))
+NARROW = a_catalogue(limits=Limits(max_targets=2, stage_share=1))
 
 
 def test_a_plan_over_the_blast_radius_is_refused_whole():
@@ -257,7 +257,7 @@ def test_a_plan_within_it_is_not():
 
 
 def test_the_share_is_of_the_known_targets():
-    catalogue = a_catalogue(limits=Limits(max_share=0.25))
+    catalogue = a_catalogue(limits=Limits(max_share=0.25, stage_share=1))
     assert planned(*incidents_on("a", "b"), catalogue=catalogue, population={"charter": 7}).actions == ()
     assert len(planned(*incidents_on("a", "b"), catalogue=catalogue, population={"charter": 8}).actions) == 2
 
