@@ -1,12 +1,13 @@
 """A: what is wrong and why, and what became of what was done. Deterministic: a fold over snapshots."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from mape_k.analyze.correlate import correlate
 from mape_k.analyze.findings import Sighting, find
 from mape_k.analyze.judge import expiring, judge, ready_at
 from mape_k.analyze.memory import Memory
+from mape_k.analyze.outlook import known_targets, look_around
 from mape_k.model import (
     Assessment,
     Catalogue,
@@ -50,7 +51,8 @@ class Analyst:
             expiring=tuple(expiring(ledger, snapshot, catalogue)),
             blind=blind,
             closed=() if blind else tuple(self._closed(ledger, incidents, snapshot, catalogue)),
-            population=_population(snapshot, catalogue),
+            population={pack: len(known) for pack, known in known_targets(snapshot, catalogue).items()},
+            outlooks=look_around(ledger.outlooks, findings, snapshot, catalogue),
             next_look_at=min((t for t in ready if t is not None and t > snapshot.as_of), default=None),
         )
 
@@ -76,12 +78,3 @@ def _can_see(known: OpenIncident, snapshot: Snapshot, catalogue: Catalogue) -> b
         return False
     vector = snapshot.vectors.get(symptom.signal or "") if symptom else None
     return vector is None or vector.quality not in _UNSEEN
-
-
-def _population(snapshot: Snapshot, catalogue: Catalogue) -> Mapping[str, int]:
-    targets: dict[str, set[str]] = {name: set() for name in catalogue.packs}
-    for signal in catalogue.signals:
-        vector = snapshot.vectors.get(signal.full_name)
-        if vector is not None and signal.target_label is not None:
-            targets[signal.pack].update(vector.targets)
-    return {name: len(seen) for name, seen in targets.items()}

@@ -5,7 +5,7 @@ or against; a symptom without one is raised by its own threshold or violations. 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mape_k.analyze.memory import Memory
@@ -63,9 +63,22 @@ def find(sighting: Sighting) -> tuple[Finding, ...]:
     return tuple(
         finding
         for pack in sighting.catalogue.packs.values()
-        for symptom in pack.symptoms.values()
-        for finding in _of_symptom(pack, symptom, sighting)
+        for finding in _damped(pack, _of_pack(pack, sighting), sighting.memory)
     )
+
+
+def _of_pack(pack: Pack, sighting: Sighting) -> list[Finding]:
+    return [finding for symptom in pack.symptoms.values() for finding in _of_symptom(pack, symptom, sighting)]
+
+
+def _damped(pack: Pack, findings: Sequence[Finding], memory: Memory) -> Iterator[Finding]:
+    """Hold what was not there, ready to be acted upon, in enough of the last cycles."""
+    limits = pack.limits
+    there = {finding.key for finding in findings if finding.hold is None}
+    seen = memory.times_seen(pack.name, there, limits.damping_looks) if limits.damping_looks > 1 else {}
+    for finding in findings:
+        is_new = seen.get(finding.key, limits.damping_hits) < limits.damping_hits
+        yield replace(finding, hold=Reason.DAMPED) if is_new else finding
 
 
 def _of_symptom(pack: Pack, symptom: Symptom, sighting: Sighting) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The recent past of the signals a pack names: columnar, updated in place, owned by the analyst."""
 
 import math
-from collections.abc import Container
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,6 +66,7 @@ class Memory:
 
     histories: dict[str, History] = field(default_factory=dict)
     beyond_since: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    seen_in: dict[tuple[str, str, str], tuple[bool, ...]] = field(default_factory=dict)
 
     def remember(self, snapshot: Snapshot, signals: tuple[str, ...]) -> None:
         """Take one snapshot in; a signal that could not be seen leaves no trace."""
@@ -109,6 +110,22 @@ class Memory:
         gone = [key for key in self.beyond_since if key[:2] == (pack, symptom) and key[2] not in targets]
         for key in gone:
             del self.beyond_since[key]
+
+    def times_seen(
+        self, pack: str, keys: Collection[tuple[str, str, str]], looks: int
+    ) -> Mapping[tuple[str, str, str], int]:
+        """Return in how many of the last so many looks, this one included, each finding of a pack was there.
+
+        Args:
+            pack: whose findings.
+            keys: of those that are there now.
+            looks: how many are remembered.
+        """
+        for key in sorted({*keys, *(key for key in self.seen_in if key[0] == pack)}):
+            past = (*self.seen_in.pop(key, ()), key in keys)[-looks:]
+            if any(past):
+                self.seen_in[key] = past
+        return {key: sum(self.seen_in[key]) for key in keys}
 
     def _past(self, signal: str, target: str) -> NDArray[np.float64]:
         history = self.histories.get(signal)
