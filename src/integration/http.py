@@ -2,7 +2,8 @@
 
 Every call has a deadline that covers connecting, waiting, reading, understanding and repeating; a body is counted after
 decompression and refused above a cap; redirects, proxies and cookies are ignored; only what is safe to repeat is
-repeated; and whatever goes wrong leaves as one of :mod:`mape_k.errors`.
+repeated, and not too often; a peer that is gone is left alone for a while; and whatever goes wrong leaves as one of
+:mod:`mape_k.errors`.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
 from integration.answers import UNREADABLE, Answer, UnusableAnswerError, is_good, refusal
+from integration.breaker import LONGEST_PAUSE_SECONDS, Breaker, Circuit, CircuitOpenError, RetryBudget
 from mape_k import __version__
 from mape_k.errors import ConfigError, FencedError, MapeKError, PermanentError, TransientError, UncertainError
 from mape_k.ports import Clock
@@ -89,12 +91,25 @@ class HttpSession:
         clock: for deadlines, back-off and dates in headers.
         jitter: returns numbers in [0, 1), such as ``random.Random(seed).random``.
         observe: told of every single request.
+        longest_pause_seconds: for so long at most a peer that gives no answer is left alone.
+        not_repeated: told the name of a peer whose question was not repeated because too many were.
     """
 
-    def __init__(self, *, clock: Clock, jitter: Callable[[], float], observe: Observe | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        observe: Observe | None = None,
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+        not_repeated: Callable[[str], None] = lambda _peer: None,
+    ) -> None:
         self.clock = clock
         self.jitter = jitter
+        self.not_repeated = not_repeated
         self._observe = observe
+        self._longest_pause_seconds = longest_pause_seconds
+        self._breakers: list[tuple[str, Breaker]] = []
         self._clients: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
@@ -144,7 +159,15 @@ class HttpSession:
             ConfigError: not an address that can be used.
         """
         address = _address(name, url, token)
-        return Peer(self, name, address, body_cap_bytes=body_cap_bytes, token=token, attempts=attempts)
+        breaker = Breaker(clock=self.clock, jitter=self.jitter, longest_pause_seconds=self._longest_pause_seconds)
+        self._breakers.append((name, breaker))
+        return Peer(self, name, address, body_cap_bytes=body_cap_bytes, token=token, attempts=attempts, breaker=breaker)
+
+    def circuits(self) -> Mapping[str, Circuit]:
+        """Return where the breaker of each peer stands; of a cluster under one name, that of its best member."""
+        order = tuple(Circuit)
+        ranked = sorted(((name, breaker.circuit) for name, breaker in self._breakers), key=lambda c: -order.index(c[1]))
+        return dict(ranked)
 
 
 def _address(name: str, url: str, token: Token | None) -> URL:
@@ -172,6 +195,7 @@ class Peer:
         body_cap_bytes: int,
         token: Token | None,
         attempts: int,
+        breaker: Breaker,
     ) -> None:
         self.name = name
         self._session = session
@@ -180,6 +204,8 @@ class Peer:
         self._body_cap_bytes = body_cap_bytes
         self._token = token
         self._attempts = attempts
+        self._breaker = breaker
+        self._budget = RetryBudget(session.clock)
 
     def __str__(self) -> str:
         return f"{self.name} at {self._address.host}:{self._address.port}"
@@ -198,6 +224,7 @@ class Peer:
             PermanentError, ConflictError, FencedError: refused, or (asking only) an unusable answer.
         """
         deadline = self._clock.monotonic() + timeout_seconds
+        self._budget.asked()
         doubt: UncertainError | None = None
 
         async def attempt() -> T:
@@ -218,6 +245,8 @@ class Peer:
 
     def _retrying(self, request: Request, deadline: float) -> AsyncRetrying:
         def may_repeat(error: BaseException) -> bool:
+            if isinstance(error, CircuitOpenError):
+                return False
             return isinstance(error, TransientError) or (isinstance(error, UncertainError) and request.is_idempotent)
 
         def wait(state: RetryCallState) -> float:
@@ -228,11 +257,17 @@ class Peer:
 
         def stop(state: RetryCallState) -> bool:
             late = self._clock.monotonic() + state.upcoming_sleep >= deadline
-            return late or state.attempt_number >= self._attempts
+            return late or state.attempt_number >= self._attempts or not self._may_ask_again()
 
         return AsyncRetrying(
             retry=retry_if_exception(may_repeat), wait=wait, stop=stop, sleep=self._clock.sleep, reraise=True
         )
+
+    def _may_ask_again(self) -> bool:
+        if self._budget.take():
+            return True
+        self._session.not_repeated(self.name)
+        return False
 
     async def _attempt(self, request: Request, understand: Understand[T], deadline: float) -> T:
         sending = _Sending()
@@ -240,12 +275,14 @@ class Peer:
         # Causes are dropped: the library's errors hold the request's headers, and with them the token.
         with self._observed():
             try:
-                async with asyncio.timeout(left):
+                async with self._breaker.asking(str(self), left), asyncio.timeout(self._left(deadline)):
                     answer = await self._exchange(request, sending)
+                    self._breaker.answered()
                     return await self._understood(request, answer, understand)
             except (UnusableAnswerError, aiohttp.ClientResponseError, ValueError) as error:
                 raise self._unusable(request, error, sending) from None
             except (aiohttp.ClientError, OSError) as error:
+                self._breaker.unanswered()
                 raise self._lost(request, error, sending) from None
 
     def _left(self, deadline: float) -> float:
