@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mape_k.errors import ConfigError, StoreError
 from mape_k.knowledge.audit import Head
+from mape_k.knowledge.quarantine import sync_folder
 from mape_k.settings import write_once
 
 _KEY_BYTES = 32
@@ -18,10 +19,15 @@ _KEPT = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFiles:
-    """Where the key and the anchor of an audit trail are."""
+    """Where the key and the anchor of an audit trail are, and beside the anchor the highest epoch there was."""
 
     key: Path
     anchor: Path
+
+    @property
+    def epoch(self) -> Path:
+        """The file of the highest epoch."""
+        return self.anchor.with_name("epoch")
 
     @classmethod
     def within(cls, folder: Path) -> "AuditFiles":
@@ -55,6 +61,32 @@ def read_key(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise ConfigError([f"{path}: expected {2 * _KEY_BYTES} hexadecimal digits; put the key back from your copy"])
     return key
+
+
+def read_epoch(path: Path) -> int:
+    """Return the highest epoch that this host has had, whatever became of its Knowledge; 0 where none is known.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no number.
+    """
+    try:
+        return int(path.read_text("ascii"))
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path}: expected one whole number, the highest epoch there was: {error}"]) from error
+
+
+def keep_epoch(path: Path, epoch: int) -> None:
+    """Keep the epoch for the day on which Knowledge is lost.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        _replace(path, f"{epoch}\n")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def read_anchor(path: Path) -> list[Head]:
@@ -115,23 +147,19 @@ class Anchor:
         self._lines.append(line)
 
     def _replace(self, lines: list[str]) -> None:
-        folder = self._path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{self._path.name}.", delete=False) as draft:
-            draft.write("".join(f"{line}\n" for line in lines))
-            draft.flush()
-            os.fsync(draft.fileno())
-        Path(draft.name).replace(self._path)
-        _sync_folder(folder)
+        _replace(self._path, "".join(f"{line}\n" for line in lines))
         self._lines = lines
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, durably."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
+        draft.write(text)
+        draft.flush()
+        os.fsync(draft.fileno())
+    Path(draft.name).replace(path)
+    sync_folder(path.parent)
 
 
 def _whole_lines(path: Path) -> list[str]:

@@ -1,26 +1,31 @@
 """What is kept, what it taught, and how the oldest of it is taken away."""
 
 import math
+import os
+import tempfile
+from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.exc import OperationalError
 
+from mape_k.errors import PermanentError
 from mape_k.knowledge import audit, prepare
 from mape_k.knowledge.anchor import Anchor, AuditFiles
-from mape_k.knowledge.ledger import EPOCH, WINDOW, is_open, read_meta, read_success_rates
+from mape_k.knowledge.ledger import EPOCH, read_meta, read_success_rates
 from mape_k.knowledge.migrate import require_head
-from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, transitions
-from mape_k.knowledge.sqlite import looking
+from mape_k.knowledge.quarantine import sync_folder
+from mape_k.knowledge.retention import BATCH, take
+from mape_k.knowledge.schema import metadata
+from mape_k.knowledge.sqlite import checked_copy, looking
 from mape_k.model import SuccessRate
 
 LEVEL = 0.9
 """The share of cases in which an interval holds the true rate."""
 
 _QUANTILE = 1.6448536269514722  # of the standard normal distribution at (1 + LEVEL) / 2
-SHORTEST = WINDOW
-"""What is younger is not pruned: budgets and cooldowns count it."""
 
 
 def count(url: str) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def prune(url: str, files: AuditFiles, *, older_than: timedelta, now: datetime) 
     Args:
         url: of the Knowledge.
         files: key and anchor of its audit trail, which tells of this too.
-        older_than: at least :data:`SHORTEST`.
+        older_than: of what budgets and cooldowns count, never less than a day is kept.
         now: the time.
 
     Returns:
@@ -90,26 +95,50 @@ def prune(url: str, files: AuditFiles, *, older_than: timedelta, now: datetime) 
     """
     database = prepare(url, files)
     try:
+        taken = _take_all(database.writer, now - older_than, now)
         with database.writer.begin() as connection:
-            taken = _take(connection, now - max(older_than, SHORTEST))
             audit.note(connection, audit.PRUNED, {"older_than": str(older_than), "rows": taken}, at=now)
             head = audit.read_head(connection)
         Anchor(files.anchor).note(head)
+    except database.errors as error:
+        raise database.translated(error) from error
     finally:
         database.close()
     return taken
 
 
-def _take(connection: Connection, before: datetime) -> dict[str, int]:
-    busy = select(executions.c.incident_id).where(is_open() | (executions.c.updated_at >= before))
-    ended = (incidents.c.state == "closed") & (incidents.c.closed_at < before) & incidents.c.incident_id.not_in(busy)
-    gone = select(incidents.c.incident_id).where(ended)
-    theirs = select(executions.c.execution_id).where(executions.c.incident_id.in_(gone))
-    old = {
-        transitions: transitions.c.execution_id.in_(theirs),
-        outcomes: outcomes.c.execution_id.in_(theirs),
-        executions: executions.c.incident_id.in_(gone),
-        incidents: ended,
-        cycles: (cycles.c.as_of < before) & cycles.c.result.is_not(None),
-    }
-    return {table.name: connection.execute(delete(table).where(rows)).rowcount for table, rows in old.items()}
+def _take_all(engine: Engine, before: datetime, now: datetime) -> dict[str, int]:
+    """Take batch after batch, each in a transaction of its own, until nothing is left to take."""
+    taken: Counter[str] = Counter()
+    while True:
+        with engine.begin() as connection:
+            batch = take(connection, before, now=now, most=BATCH)
+        taken.update(batch)
+        if not any(batch.values()):
+            return dict(taken)
+
+
+def back_up(url: str, path: Path) -> int:
+    """Copy a Knowledge as it is now into a file (mode 0600), whole and checked or not at all; a daemon may run.
+
+    Args:
+        url: of the Knowledge.
+        path: replaced when it exists.
+
+    Returns:
+        The size in bytes.
+
+    Raises:
+        StoreError: it cannot be read, or is damaged. PermanentError: the file cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            copy = checked_copy(url, Path(folder))
+            with copy.open("rb") as file:
+                os.fsync(file.fileno())
+            copy.chmod(0o600)
+            copy.replace(path)
+        sync_folder(path.parent)
+        return path.stat().st_size
+    except OSError as error:
+        raise PermanentError(f"{path}: cannot be written: {error.strerror}") from error

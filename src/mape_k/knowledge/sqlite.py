@@ -5,13 +5,21 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from mape_k.errors import ConfigError, StoreError
+from mape_k.knowledge.quarantine import Checkup, copy_aside, is_damage, sync_folder
+from mape_k.knowledge.reserve import Reserve
+from mape_k.model import Reason
+
+log = structlog.get_logger(__name__)
 
 _JOURNAL_BYTES = 64 * 1024 * 1024
 
@@ -42,6 +50,10 @@ def database_file(url: str) -> Path:
     if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise ConfigError([f"MAPE_K_KNOWLEDGE_URL={parsed.render_as_string()} names no SQLite file: {expected}"])
     return Path(str(parsed.database)).absolute()
+
+
+class DamagedError(StoreError):
+    """The file is not what was written; it is kept as it is."""
 
 
 class FileLock:
@@ -83,40 +95,96 @@ class SqliteFile:
     Args:
         path: made when absent, readable by its owner alone.
         busy_seconds: how long to wait while another program holds a lock on the file.
+        reserve_bytes: kept beside it for a full disk.
 
     Raises:
-        StoreError: it cannot be created, belongs to another daemon, or is damaged.
+        StoreError: it cannot be created, or belongs to another daemon.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, UnicodeEncodeError)
+    is_shared = False
 
-    def __init__(self, path: Path, *, busy_seconds: float = 1.0) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = 1.0, reserve_bytes: int = 0) -> None:
         self.path = path
+        self.damage = ""
+        self._copy: Path | None = None
         _create(path)
         self._lock = FileLock(path)
+        self.reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes)
+        self.reserve.restore()
+        self._checkup = Checkup(path, self.note_damage)
         options = {"timeout": busy_seconds, "check_same_thread": False}
         self.writer = _engine(path, "BEGIN IMMEDIATE", options, connections=1, query_only=False)
         self.reader = _engine(path, "BEGIN", options, connections=2, query_only=True)
+        for engine in (self.writer, self.reader):
+            event.listen(engine, "handle_error", self._heed)
+
+    @property
+    def hold(self) -> Reason | None:
+        """Why nothing may be begun; None: it may."""
+        if self.damage:
+            return Reason.STORE_DAMAGED
+        return Reason.STORE_FULL if self.reserve.is_given_up else None
 
     def check(self, connection: Connection) -> None:
         """Look at every page.
 
         Raises:
-            StoreError: the file is damaged.
+            DamagedError: the file is damaged.
         """
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
-            raise StoreError(f"{self.path}: it is damaged ({found}); {_REMEDY}")
+            raise DamagedError(f"{self.path}: it is damaged ({found}); {_REMEDY}")
 
     def describe(self, error: BaseException) -> str:
         """Return what an error of the engine means, with the file and the remedy, for a person."""
         return _described(self.path, error)
 
+    def translated(self, error: Exception) -> StoreError:
+        """Return an error of the engine as ours."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return (DamagedError if is_damage(cause) else StoreError)(self.describe(error))
+
+    def relieve(self, error: BaseException) -> bool:
+        """Do what can be done about an error; return whether trying again makes sense."""
+        is_full = getattr(getattr(error, "orig", error), "sqlite_errorcode", -1) & 0xFF == sqlite3.SQLITE_FULL
+        if not (is_full and self.reserve.give_up()):
+            return False
+        log.error("knowledge_disk_full", file=str(self.path), meaning=Reason.STORE_FULL.sentence)
+        return True
+
+    def note_damage(self, found: str) -> None:
+        """Remember that the file is damaged: from now on nothing is written to it."""
+        if not self.damage:
+            self.damage = f"{self.path}: it is damaged ({found}); {_REMEDY}"
+            log.critical("knowledge_damaged", file=str(self.path), found=found)
+
+    def tend(self, now: datetime) -> None:
+        """Do what is due between two cycles: a look at all pages, the reserve, a copy of what is damaged."""
+        if not self.damage:
+            self._checkup.tend(now)
+            self.reserve.restore()
+        elif self._copy is None:
+            self._keep_copy(now)
+
     def close(self) -> None:
         """Close all connections, then let the next daemon in."""
+        self._checkup.stop()
         self.reader.dispose()
         self.writer.dispose()
         self._lock.release()
+
+    def _heed(self, context: ExceptionContext) -> None:
+        if is_damage(context.original_exception):
+            self.note_damage(str(context.original_exception))
+
+    def _keep_copy(self, now: datetime) -> None:
+        try:
+            self._copy = copy_aside(self.path, now)
+        except OSError as error:
+            log.error("knowledge_not_copied", file=str(self.path), error=error.strerror)  # noqa: TRY400 - said in full
+        else:
+            log.critical("knowledge_copied", copy=str(self._copy))
 
 
 def _described(path: Path, error: BaseException) -> str:
@@ -132,6 +200,7 @@ def _create(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        sync_folder(path.parent)  # else a power cut may take the name, and everything with it
     except OSError as error:
         raise StoreError(f"{path} cannot be opened for writing: {error.strerror}") from error
 
@@ -190,10 +259,30 @@ def copy_database(url: str, folder: Path) -> str:
     """
     source, copy = database_file(url), folder / "knowledge.db"
     if source.exists():
-        try:
-            read_only = f"{source.as_uri()}?mode=ro"
-            with closing(sqlite3.connect(read_only, uri=True)) as original, closing(sqlite3.connect(copy)) as target:
-                original.backup(target)
-        except sqlite3.Error as error:
-            raise StoreError(f"{source}: cannot be copied: {error}") from error
+        _copy(source, copy)
     return f"sqlite:///{copy}"
+
+
+def checked_copy(url: str, folder: Path) -> Path:
+    """Return a copy of a database, every page of which was looked at; made beside a daemon that may be writing.
+
+    Raises:
+        ConfigError: as :func:`database_file`. StoreError: there is none, it cannot be read, or it is damaged.
+    """
+    with looking(url):
+        source, copy = database_file(url), folder / "knowledge.db"
+    _copy(source, copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedError(f"{source}: it is damaged ({found}), and was not copied; {_REMEDY}")
+    return copy
+
+
+def _copy(source: Path, copy: Path) -> None:
+    try:
+        read_only = f"{source.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(read_only, uri=True)) as original, closing(sqlite3.connect(copy)) as target:
+            original.backup(target)
+    except sqlite3.Error as error:
+        raise StoreError(f"{source}: cannot be copied: {error}") from error

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, NestedTransaction
 from sqlalchemy.exc import DBAPIError
 
 from mape_k.errors import StoreError
+from mape_k.model import Reason
 from mape_k.ports import Clock
 
 _BATCH = 256
@@ -27,8 +29,27 @@ class Database(Protocol):
     reader: Engine
     errors: tuple[type[Exception], ...]
 
-    def describe(self, error: BaseException) -> str:
-        """Say what an error means, for a person."""
+    is_shared: bool
+    """Whether several daemons may have it open."""
+
+    damage: str
+    """What is wrong with what was kept; while it says anything, nothing is written."""
+
+    @property
+    def hold(self) -> Reason | None:
+        """Why nothing may be begun; None: it may."""
+        ...
+
+    def translated(self, error: Exception) -> StoreError:
+        """Return an error of the engine as ours, with words for a person."""
+        ...
+
+    def relieve(self, error: BaseException) -> bool:
+        """Do what can be done about an error; return whether trying again makes sense."""
+        ...
+
+    def tend(self, now: datetime) -> None:
+        """Do what is due between two cycles; never raises, never waits long."""
         ...
 
     def close(self) -> None:
@@ -74,13 +95,26 @@ class Store:
         self._writer = threading.Thread(target=self._write_batches, name="knowledge-writer", daemon=True)
         self._writer.start()
 
+    @property
+    def hold(self) -> Reason | None:
+        """Why nothing may be begun; None: it may."""
+        return self._database.hold
+
+    async def tend(self, now: datetime) -> None:
+        """Do what is due between two cycles."""
+        await asyncio.to_thread(self._database.tend, now)
+
     async def write(self, run: Callable[[Connection], T]) -> T:
         """Run a function inside a transaction; what it did is durable when this returns.
+
+        After a full disk was relieved, ``run`` is called a second time, in a new transaction.
 
         Raises:
             StoreError: not written; nothing of it remains. Whatever ``run`` raises comes out unchanged.
         """
         self._refuse_when_closed()
+        if self._database.damage:
+            raise StoreError(self._database.damage)
         write = _Write(run, self._clock.monotonic())
         try:
             self._waiting.put_nowait(write)
@@ -118,7 +152,7 @@ class Store:
             with self._database.reader.begin() as connection:
                 return run(connection)
         except self._database.errors as error:
-            raise StoreError(self._database.describe(error)) from error
+            raise self._database.translated(error) from error
 
     def _write_batches(self) -> None:
         batch: list[_Write | None] = []
@@ -135,6 +169,16 @@ class Store:
         return batch
 
     def _commit(self, writes: list[_Write]) -> None:
+        failure = self._try(writes)
+        if failure is not None and self._database.relieve(failure):
+            self._try(writes)
+        for write in writes:
+            self._settle(write)
+
+    def _try(self, writes: list[_Write]) -> Exception | None:
+        """Run all writes in one transaction; return the error with which it was lost as a whole."""
+        for write in writes:
+            write.error = None
         try:
             with self._database.writer.begin() as connection:
                 for write in writes:
@@ -142,8 +186,8 @@ class Store:
         except Exception as error:  # noqa: BLE001 - whatever it was, who waits must be told
             for write in writes:
                 write.error = write.error or error
-        for write in writes:
-            self._settle(write)
+            return error
+        return None
 
     def _settle(self, write: _Write) -> None:
         if write.error is None:
@@ -155,7 +199,7 @@ class Store:
     def _translated(self, error: Exception) -> Exception:
         if not isinstance(error, self._database.errors):
             return error
-        translated = StoreError(self._database.describe(error))
+        translated = self._database.translated(error)
         translated.__cause__ = error
         return translated
 
