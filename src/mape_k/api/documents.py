@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mape_k.api.asked import Asked
 from mape_k.api.headline import headline
 from mape_k.api.services import Live
-from mape_k.model import Catalogue, CycleReport, Decision, Incident, Pack, Pause, Reason
+from mape_k.model import Catalogue, CycleReport, Decision, Incident, Pack, Reason
 from mape_k.recording import to_document
 from mape_k.telemetry import canonical_line
 
@@ -15,27 +16,32 @@ Document = dict[str, Any]
 CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE})
 
 
-def status_document(
-    live: Live, pause: Pause | None, not_ready: Sequence[str], *, now: datetime, trouble: str = ""
-) -> Document:
-    """Return what the daemon is, sees, decided and left undone; ``held`` says why.
+def status_document(live: Live, asked: Asked, not_ready: Sequence[str], *, now: datetime) -> Document:
+    """Return what the daemon is, sees, decided, asks and left undone; ``held`` says why.
 
     Args:
         live: the facts of this moment.
-        pause: in force.
+        asked: what people told it and are asked, or why Knowledge cannot be read.
         not_ready: why the daemon is not ready.
         now: this moment.
-        trouble: why Knowledge cannot be read; empty when it can.
     """
-    report = live.report
-    status = _facts(live, pause, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
+    report, trouble = live.report, asked.trouble
+    status = _facts(live, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
+    status |= _asked(asked)
     status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
     status["unsettled"] = sum(e.is_unsettled for e in report.ledger.executions) if report and report.ledger else 0
     status["notices"] = to_document(report.notices) if report else None
     return {"headline": to_document(headline(status, trouble, now)), **status}
 
 
-def _facts(live: Live, pause: Pause | None, not_ready: Sequence[str]) -> Document:
+def _asked(asked: Asked) -> Document:
+    """Say what people told; ``pause`` is the one of everything."""
+    everything = next((pause for pause in asked.pauses if not pause.scope), None)
+    pauses = [to_document(pause) for pause in asked.pauses]
+    return {"pause": to_document(everything), "pauses": pauses, "approvals": list(asked.approvals)}
+
+
+def _facts(live: Live, not_ready: Sequence[str]) -> Document:
     return {
         "version": live.version,
         "mode": live.mode.value,
@@ -45,7 +51,6 @@ def _facts(live: Live, pause: Pause | None, not_ready: Sequence[str]) -> Documen
         "interval_seconds": live.interval_seconds,
         "ready": not not_ready,
         "not_ready": list(not_ready),
-        "pause": to_document(pause),
         "last_cycle": canonical_line(live.report) if live.report else None,
     }
 

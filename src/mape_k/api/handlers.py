@@ -1,35 +1,24 @@
-"""The reads, pause and resume, and the stream of closed cycles."""
+"""The reads, and the stream of closed cycles."""
 
 import asyncio
 from http import HTTPStatus
 from importlib import resources
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from mape_k.api.answers import Problem, json_response
+from mape_k.api.asked import read_asked
 from mape_k.api.documents import pack_document, pack_summary, status_document
 from mape_k.api.events import TooManyListenersError
 from mape_k.api.services import SERVICES
-from mape_k.api.webhook import read_body
-from mape_k.errors import StoreError
-from mape_k.model import Pause, WokenBy
 from mape_k.ports import FILTERS, LONGEST_PAGE, Kind
 from mape_k.text import printable
 
 DEFAULT_LIMIT = 50
 _MAX_TEXT = 500
-_MAX_COMMAND_BYTES = 16 * 1024
 _HEARTBEAT_SECONDS = 15.0
 _WRITE_SECONDS = 30.0
-
-
-class Command(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of pause and resume."""
-
-    by: str = "operator"
-    comment: str = ""
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -67,13 +56,9 @@ async def style(_request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Return the live facts; also while Knowledge cannot be read."""
     services = request.app[SERVICES]
-    pause, trouble = None, ""
-    try:
-        pause = next((p for p in await services.archive.pauses() if not p.scope), None)
-    except StoreError as error:
-        trouble = str(error)
+    asked = await read_asked(services.archive)
     now, not_ready = services.clock.now(), services.readiness()
-    return json_response(status_document(services.live(), pause, not_ready, now=now, trouble=trouble))
+    return json_response(status_document(services.live(), asked, not_ready, now=now))
 
 
 async def list_cycles(request: web.Request) -> web.Response:
@@ -93,22 +78,22 @@ async def list_actions(request: web.Request) -> web.Response:
 
 async def one_cycle(request: web.Request) -> web.Response:
     """Return one cycle."""
-    return json_response(await _item(request, "cycles"))
+    return json_response(await find(request, "cycles"))
 
 
 async def one_incident(request: web.Request) -> web.Response:
     """Return one incident."""
-    return json_response(await _item(request, "incidents"))
+    return json_response(await find(request, "incidents"))
 
 
 async def one_action(request: web.Request) -> web.Response:
     """Return one action with its transitions."""
-    return json_response(await _item(request, "actions"))
+    return json_response(await find(request, "actions"))
 
 
 async def explanation(request: web.Request) -> web.Response:
     """Return why an action was chosen, and among what."""
-    action = await _item(request, "actions")
+    action = await find(request, "actions")
     return json_response(action.get("explanation") or {})
 
 
@@ -142,22 +127,6 @@ async def one_pack(request: web.Request) -> web.Response:
     return json_response(pack_document(pack))
 
 
-async def pause(request: web.Request) -> web.Response:
-    """Begin nothing new, durably; looking goes on, and what was begun is finished."""
-    services = request.app[SERVICES]
-    command = await _command(request)
-    pause = Pause(since=services.clock.now(), by=command.by, comment=command.comment)
-    await services.orders.pause(pause)
-    return _paused(request, pause)
-
-
-async def resume(request: web.Request) -> web.Response:
-    """Act again."""
-    command = await _command(request)
-    await request.app[SERVICES].orders.resume("", by=command.by)
-    return _paused(request, None)
-
-
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream one event for each closed cycle until the caller or the daemon ends it."""
     try:
@@ -172,6 +141,21 @@ async def events(request: web.Request) -> web.StreamResponse:
 async def close_events(app: web.Application) -> None:
     """End every stream, so that stopping does not wait for the listeners."""
     app[SERVICES].events.close()
+
+
+async def find(request: web.Request, kind: Kind) -> Any:  # noqa: ANN401 (a document)
+    """Return the document that the path names.
+
+    Raises:
+        Problem: 404, there is none of that name.
+    """
+    found = await request.app[SERVICES].archive.item(kind, request.match_info["id"][:_MAX_TEXT])
+    if found is None:
+        asked = printable(request.match_info["id"], 80)
+        raise Problem(
+            HTTPStatus.NOT_FOUND, f"There is no {kind.removesuffix('s')} {asked}; GET /api/v1/{kind} lists them."
+        )
+    return found
 
 
 async def _stream(request: web.Request, queue: asyncio.Queue[bytes | None]) -> web.StreamResponse:
@@ -193,30 +177,6 @@ async def _next(queue: asyncio.Queue[bytes | None]) -> bytes | None:
         return await asyncio.wait_for(queue.get(), _HEARTBEAT_SECONDS)
     except TimeoutError:
         return b": still here\n\n"
-
-
-def _paused(request: web.Request, pause: Pause | None) -> web.Response:
-    services = request.app[SERVICES]
-    services.metrics.paused(pause is not None)
-    services.wake(WokenBy.OPERATOR)
-    since = {"since": pause.since.isoformat(), "by": pause.by, "comment": pause.comment} if pause else {}
-    return json_response({"paused": pause is not None, **since})
-
-
-async def _command(request: web.Request) -> Command:
-    body = await read_body(request, _MAX_COMMAND_BYTES, request.app[SERVICES].body_seconds)
-    if not body.strip():
-        return Command()
-    if request.content_type != "application/json":
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
-    try:
-        command = msgspec.json.decode(body, type=Command)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        expected = 'Expected {"by": "…", "comment": "…"}'
-        raise Problem(HTTPStatus.BAD_REQUEST, f"{expected}: {printable(error)}") from error
-    if max(len(command.by), len(command.comment)) > _MAX_TEXT:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"by and comment may have {_MAX_TEXT} characters each.")
-    return command
 
 
 async def _page(request: web.Request, kind: Kind) -> web.Response:
@@ -249,13 +209,3 @@ def _limit(request: web.Request) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= LONGEST_PAGE:
         return int(text)
     raise Problem(HTTPStatus.BAD_REQUEST, f"limit must be a whole number from 1 to {LONGEST_PAGE}.")
-
-
-async def _item(request: web.Request, kind: Kind) -> Any:  # noqa: ANN401 (a document)
-    found = await request.app[SERVICES].archive.item(kind, request.match_info["id"][:_MAX_TEXT])
-    if found is None:
-        asked = printable(request.match_info["id"], 80)
-        raise Problem(
-            HTTPStatus.NOT_FOUND, f"There is no {kind.removesuffix('s')} {asked}; GET /api/v1/{kind} lists them."
-        )
-    return found

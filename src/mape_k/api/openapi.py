@@ -49,15 +49,39 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_SHORT: Schema = {**_TEXT, "maxLength": 500}
+_SCOPE: Schema = {**_SHORT, "pattern": "^((remediation|target):[^/]+/.+)?$"}
+_SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 366 * 86_400}
+_MAYBE_INSTANT: Schema = _or_null(_INSTANT)
+
 SCHEMAS: Mapping[str, Schema] = {
     "Alive": _object(alive=_FLAG),
     "Ready": _object(ready=_FLAG, reasons=_list_of(_TEXT)),
     "Document": _ANY,
     "Page": _object(items=_list_of(_ANY), next_cursor=_MAYBE_TEXT),
     "Problem": _object(type=_TEXT, title=_TEXT, status=_COUNT, detail=_TEXT),
-    "Pause": _object(since=_INSTANT, by=_TEXT, comment=_TEXT),
-    "Paused": _object(required=["paused"], paused=_FLAG, since=_INSTANT, by=_TEXT, comment=_TEXT),
-    "Command": _object(required=[], by={**_TEXT, "maxLength": 500}, comment={**_TEXT, "maxLength": 500}),
+    "Pause": _object(since=_INSTANT, by=_TEXT, comment=_TEXT, scope=_TEXT, until=_MAYBE_INSTANT),
+    "Paused": _object(paused=_FLAG, since=_INSTANT, by=_TEXT, comment=_TEXT, scope=_TEXT, until=_MAYBE_INSTANT),
+    "Resumed": _object(paused=_FLAG, scope=_TEXT),
+    "PauseOrder": _object(required=[], by=_SHORT, comment=_SHORT, scope=_SCOPE, seconds=_SECONDS, until=_INSTANT),
+    "ResumeOrder": _object(required=[], by=_SHORT, comment=_SHORT, scope=_SCOPE),
+    "Answer": _object(required=["plan_hash"], by=_SHORT, comment=_SHORT, plan_hash=_TEXT),
+    "Feedback": _object(required=["verdict"], by=_SHORT, comment=_SHORT, verdict={"enum": ["good", "bad"]}),
+    "Approval": _object(
+        execution_id=_TEXT,
+        incident_id=_TEXT,
+        pack=_TEXT,
+        remediation=_TEXT,
+        symptom=_TEXT,
+        target=_TEXT,
+        question={"enum": ["do", "undo"]},
+        plan_hash=_TEXT,
+        request=_ANY,
+        terms=_ANY,
+        asked_at=_INSTANT,
+        due_at=_MAYBE_INSTANT,
+        answer=_or_null(_ANY),
+    ),
     "Accepted": _object(accepted=_COUNT, new=_COUNT, known=_COUNT),
     "Webhook": _object(
         required=["version", "status", "alerts"],
@@ -119,6 +143,8 @@ SCHEMAS: Mapping[str, Schema] = {
         ready=_FLAG,
         not_ready=_list_of(_TEXT),
         pause=_or_null(_ref("Pause")),
+        pauses=_list_of(_ref("Pause")),
+        approvals=_list_of(_ref("Approval")),
         last_cycle=_or_null(_ref("CycleLine")),
         sources=_list_of(_ref("Source")),
         incidents=_list_of(_ref("Incident")),
@@ -171,7 +197,7 @@ def _operation(route: Route) -> dict[str, Any]:
         },
     }
     if route.body:
-        is_needed = route.access is Access.INGEST
+        is_needed = bool(SCHEMAS[route.body]["required"])
         operation["requestBody"] = {"required": is_needed, "content": _content(route.body)}
     return operation
 

@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Template
 from markupsafe import Markup
 
+from mape_k.api.asked import read_asked
 from mape_k.api.documents import Document, status_document
 from mape_k.api.headline import Tone, span
 from mape_k.api.services import Services
 from mape_k.errors import StoreError
-from mape_k.model import CycleResult, Mode, Pause, Reason, State, Verdict
+from mape_k.model import CycleResult, Mode, Reason, State, Verdict
 from mape_k.ports import Archive, Kind
 from mape_k.text import printable
 
@@ -23,22 +24,20 @@ MAX_TEXT = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
-    """What Knowledge tells; ``trouble`` says why it tells nothing."""
+    """What Knowledge tells; nothing while it cannot be read."""
 
-    pause: Pause | None = None
     cycles: Sequence[Document] = ()
     open_incidents: Sequence[Document] = ()
     closed_incidents: Sequence[Document] = ()
     actions: Sequence[Document] = ()
     knowledge: Document = field(default_factory=dict)
-    trouble: str = ""
 
 
 async def render(services: Services) -> str:
     """Return the page as HTML; it is drawn also while Knowledge cannot be read."""
     now = services.clock.now()
-    recent = await _recent(services.archive)
-    status = status_document(services.live(), recent.pause, services.readiness(), now=now, trouble=recent.trouble)
+    recent, asked = await _recent(services.archive), await read_asked(services.archive)
+    status = status_document(services.live(), asked, services.readiness(), now=now)
     incidents = status["incidents"] or recent.open_incidents
     return _template().render(
         now=now,
@@ -54,15 +53,14 @@ async def render(services: Services) -> str:
 async def _recent(archive: Archive) -> Recent:
     try:
         return Recent(
-            pause=next((p for p in await archive.pauses() if not p.scope), None),
             cycles=await _items(archive, "cycles", CYCLES),
             open_incidents=await _items(archive, "incidents", INCIDENTS, state="open"),
             closed_incidents=await _items(archive, "incidents", INCIDENTS // 2, state="closed"),
             actions=await _items(archive, "actions", ACTIONS),
             knowledge=dict(await archive.knowledge()),
         )
-    except StoreError as error:
-        return Recent(trouble=str(error))
+    except StoreError:
+        return Recent()
 
 
 async def _items(archive: Archive, kind: Kind, limit: int, **where: str) -> list[Document]:

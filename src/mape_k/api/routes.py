@@ -6,7 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from mape_k.api import handlers, openapi, webhook
+from mape_k.api import commands, handlers, openapi, webhook
 from mape_k.api.access import Access, check_access
 from mape_k.api.answers import add_security_headers, problems
 from mape_k.api.route import Route
@@ -23,6 +23,10 @@ def _get(
 
 def _list(kind: Kind, handler: Handler) -> Route:
     return _get(f"/api/v1/{kind}", handler, "Page", query=("limit", "cursor", *FILTERS[kind]))
+
+
+def _order(path: str, handler: Handler, body: str, answer: str) -> Route:
+    return Route(method="POST", path=path, access=Access.OPERATOR, handler=handler, body=body, answer=answer)
 
 
 async def describe(_request: web.Request) -> web.Response:
@@ -50,22 +54,11 @@ ROUTES: tuple[Route, ...] = (
     _get("/api/v1/packs/{id}", handlers.one_pack, "Document"),
     _get("/api/v1/events", handlers.events, "text/event-stream"),
     _get("/api/v1/openapi.json", describe, "Document"),
-    Route(
-        method="POST",
-        path="/api/v1/pause",
-        access=Access.OPERATOR,
-        handler=handlers.pause,
-        body="Command",
-        answer="Paused",
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/resume",
-        access=Access.OPERATOR,
-        handler=handlers.resume,
-        body="Command",
-        answer="Paused",
-    ),
+    _order("/api/v1/pause", commands.pause, "PauseOrder", "Paused"),
+    _order("/api/v1/resume", commands.resume, "ResumeOrder", "Resumed"),
+    _order("/api/v1/actions/{id}/approve", commands.approve, "Answer", "Document"),
+    _order("/api/v1/actions/{id}/reject", commands.reject, "Answer", "Document"),
+    _order("/api/v1/actions/{id}/feedback", commands.feedback, "Feedback", "Document"),
     Route(
         method="POST",
         path="/api/v1/alerts",

@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Ta
 from mape_k.knowledge.ledger import EPOCH, is_open, read_meta, read_pauses, read_success_rates
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
-from mape_k.model import Execution, Pause, Snapshot
+from mape_k.model import Execution, Pause, Snapshot, asked_hash
 from mape_k.ports import FILTERS, LONGEST_PAGE, Clock, Kind, Page
 from mape_k.recording import decode_snapshot, to_document
 
@@ -40,7 +40,8 @@ def _incident(row: RowMapping) -> dict[str, Any]:
 
 
 def _action(row: RowMapping) -> dict[str, Any]:
-    return {field.name: to_document(row[field.name]) for field in fields(Execution)}
+    document = {field.name: to_document(row[field.name]) for field in fields(Execution)}
+    return document | {"asked_hash": asked_hash(row["state"], row["plan_hash"])}
 
 
 _SHELVES: Mapping[Kind, _Shelf] = {

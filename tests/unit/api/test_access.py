@@ -12,6 +12,7 @@ REFUSED = {
     Access.OPERATOR: {"none": 401, "wrong": 401, "other": 403, "right": 200},
     Access.INGEST: {"none": 401, "wrong": 401, "other": 403, "right": 400},
 }
+NEEDS_A_BODY = {"Answer", "Feedback"}
 FINITE = [route for route in ROUTES if route.path != "/api/v1/events"]
 IDS = {"cycles": "c-1", "incidents": "i-0", "actions": "x-1", "packs": "charter", "knowledge": "charter"}
 
@@ -34,7 +35,8 @@ async def test_every_route_asks_for_the_token_that_it_should(api, route, who):
 
     response = await api.request(route.method, url(route), headers=sent)
 
-    assert response.status == REFUSED[route.access][who], await response.text()
+    without_body = 400 if who == "right" and route.body in NEEDS_A_BODY else REFUSED[route.access][who]
+    assert response.status == without_body, await response.text()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ async def test_a_resume_lifts_it_and_may_be_repeated(api, daemon):
 
     answers = [await (await api.post("/api/v1/resume", headers=AS_OPERATOR)).json() for _ in range(2)]
 
-    assert answers == [{"paused": False}, {"paused": False}]
+    assert answers == [{"paused": False, "scope": ""}] * 2
     assert daemon.archive.paused is None
 
 
@@ -41,11 +41,20 @@ async def test_a_pause_that_is_not_durable_is_not_confirmed(api, daemon):
     ("body", "content_type", "status"),
     [
         (b"{", "application/json", 400),
-        (b"[]", "application/json", 400),
-        (b'{"comment": 1}', "application/json", 400),
-        (b'{"coment": "typo"}', "application/json", 400),
         (b'{"comment": "\xff"}', "application/json", 400),
-        (json.dumps({"comment": "x" * 501}).encode(), "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b'{"comment": 1}', "application/json", 422),
+        (b'{"coment": "typo"}', "application/json", 422),
+        (json.dumps({"comment": "x" * 501}).encode(), "application/json", 422),
+        (b'{"seconds": 0}', "application/json", 422),
+        (b'{"seconds": 1e9}', "application/json", 422),
+        (b'{"until": "2026-03-01T14:00:00"}', "application/json", 422),
+        (b'{"until": "2026-03-01T11:00:00Z"}', "application/json", 422),
+        (b'{"until": "2026-03-01T14:00:00Z", "seconds": 60}', "application/json", 422),
+        (b'{"scope": "charter/block_source"}', "application/json", 422),
+        (b'{"scope": "remediation:charter/block_sauce"}', "application/json", 422),
+        (b'{"scope": "remediation:chart/block_source"}', "application/json", 422),
+        (b'{"scope": "target:charter/"}', "application/json", 422),
         (b'{"comment": "form"}', "text/plain", 415),
         (b" " * 20_000, "application/json", 413),
     ],
