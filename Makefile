@@ -14,7 +14,7 @@ HERE := $(subst /,-,$(CURDIR))
 BIN := .venv/bin
 LOCKED := .venv/.locked$(HERE)
 EDITABLE := .venv/.editable$(HERE)
-COMPONENTS := $(addprefix .tools/bin/,prometheus promtool alertmanager amtool)
+COMPONENTS := $(addprefix .tools/bin/,prometheus promtool alertmanager amtool postgres initdb)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_ROOT_USER_ACTION := ignore

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bring Prometheus and Alertmanager to ``.tools/bin``, without root and without touching the system.
+"""Bring Prometheus, Alertmanager and PostgreSQL to ``.tools/bin``, without root and without touching the system.
 
 What is installed already is linked. What is absent is fetched as the distribution's own packages, through apt with
 private state and cache folders, and unpacked under ``.tools``: nothing is installed, started or enabled.
@@ -40,6 +40,12 @@ class Component:
     name: str
     package: str
     also_known_as: tuple[str, ...] = ()
+    says: str = ""
+
+    @property
+    def banner(self) -> str:
+        """What its ``--version`` says, whichever version it is."""
+        return self.says or f"{self.name}, version"
 
 
 COMPONENTS = (
@@ -47,7 +53,33 @@ COMPONENTS = (
     Component(name="promtool", package="prometheus"),
     Component(name="alertmanager", package="prometheus-alertmanager", also_known_as=("prometheus-alertmanager",)),
     Component(name="amtool", package="prometheus-alertmanager"),
+    Component(name="postgres", package="postgresql-15", says="postgres (PostgreSQL)"),
+    Component(name="initdb", package="postgresql-15", says="initdb (PostgreSQL)"),
 )
+POSTGRESQL = "usr/lib/postgresql/15/bin"
+LIBRARIES = {
+    "postgresql-15": (
+        "libpq5",
+        "libicu72",
+        "libldap-2.5-0",
+        "libsasl2-2",
+        "libxml2",
+        "libxslt1.1",
+        "libgssapi-krb5-2",
+        "libkrb5-3",
+        "libk5crypto3",
+        "libkrb5support0",
+        "libkeyutils1",
+    )
+}
+"""What a package rests on and small systems lack; unpacked beside it."""
+POSTGRESQL_STARTER = """#!/bin/sh
+# PostgreSQL finds its libraries and the rest of itself beside it, wherever this folder is.
+root=$(dirname -- "$(dirname -- "$(dirname -- "$(realpath -- "$0")")")")
+libraries=$(dirname -- "$(find "$root/usr/lib" -name 'libpq.so.5' | head -n 1)")
+exec env LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \\
+  "$root/usr/lib/postgresql/15/bin/$(basename -- "$0")" "$@"
+"""
 
 
 class NotAvailableError(Exception):
@@ -75,7 +107,7 @@ def bring_all(folder: Path) -> None:
     absent = [component for component in COMPONENTS if not link(component, folder)]
     if absent:
         packages = sorted({component.package for component in absent})
-        tell(f"not installed: {', '.join(c.name for c in absent)}; fetching {' and '.join(packages)}, about 30 MB")
+        tell(f"not installed: {', '.join(c.name for c in absent)}; fetching {' and '.join(packages)}, up to 60 MB")
         fetch(packages, folder)
     for component in absent:
         if not link(component, folder):
@@ -96,7 +128,7 @@ def candidates(component: Component, folder: Path) -> Iterator[Path]:
     """Yield where ``component`` may be: what was linked before, PATH, the usual folders, what was unpacked."""
     yield folder / "bin" / component.name
     names = (component.name, *component.also_known_as)
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin"])
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin", f"/{POSTGRESQL}"])
     yield from (Path(found) for name in names if (found := shutil.which(name, path=path)))
     yield from (folder / "unpacked" / component.package / "usr/bin" / name for name in names)
 
@@ -107,7 +139,7 @@ def runs(component: Component, candidate: Path) -> bool:
         answer = subprocess.run([candidate, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return answer.returncode == 0 and f"{component.name}, version" in answer.stdout + answer.stderr
+    return answer.returncode == 0 and component.banner in answer.stdout + answer.stderr
 
 
 def point(place: Path, target: Path) -> None:
@@ -127,8 +159,8 @@ def fetch(packages: Sequence[str], folder: Path) -> None:
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NotAvailableError(
-            "apt-get and dpkg-deb are needed to fetch Prometheus and Alertmanager. On another system, install both "
-            "(programs prometheus, promtool, alertmanager, amtool), put them on PATH and run this again"
+            "apt-get and dpkg-deb are needed to fetch Prometheus, Alertmanager and PostgreSQL. On another system, "
+            f"install them (programs {', '.join(c.name for c in COMPONENTS)}), put them on PATH and run this again"
         )
     work = folder / "fetching"
     for attempt in range(1, ATTEMPTS + 1):
@@ -160,7 +192,7 @@ def download(packages: Sequence[str], work: Path) -> None:
     except subprocess.CalledProcessError as problem:  # one bad source among several must not be the end
         tell(f"going on although {said(problem)}")
     tell("downloading")
-    command([*apt, "download", *packages], work / "packages")
+    command([*apt, "download", *(name for package in packages for name in parts(package))], work / "packages")
 
 
 def apt_options(work: Path) -> list[str]:
@@ -193,12 +225,29 @@ def unpack(packages: Sequence[str], work: Path, place: Path) -> None:
     """Unpack each downloaded package in ``work`` and move it, whole, under ``place``."""
     place.mkdir(exist_ok=True)
     for package in packages:
-        (archive,) = (work / "packages").glob(f"{package}_*.deb")
-        tell(f"unpacking {archive.name}")
-        command(["dpkg-deb", "-x", str(archive), str(work / package)], work)
+        for part in parts(package):
+            (archive,) = (work / "packages").glob(f"{part}_*.deb")
+            tell(f"unpacking {archive.name}")
+            command(["dpkg-deb", "-x", str(archive), str(work / package)], work)
         relocate_templates(work / package / "usr/bin")
+        write_starters(work / package)
         shutil.rmtree(place / package, ignore_errors=True)
         (work / package).rename(place / package)
+
+
+def parts(package: str) -> tuple[str, ...]:
+    """Return a package and what it rests on."""
+    return package, *LIBRARIES.get(package, ())
+
+
+def write_starters(place: Path) -> None:
+    """Let an unpacked PostgreSQL under ``place`` be started like any other program."""
+    for program in (place / POSTGRESQL).glob("*"):
+        if program.name in (component.name for component in COMPONENTS):
+            starter = place / "usr/bin" / program.name
+            starter.parent.mkdir(parents=True, exist_ok=True)
+            starter.write_text(POSTGRESQL_STARTER)
+            starter.chmod(0o755)
 
 
 def relocate_templates(programs: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes_journal import FakeJournal
-from knowledge_cases import NOON, SteppingClock, a_cycle, admitted, an_action, brought_to, opened
+from knowledge_cases import NOON, SteppingClock, a_cycle, admitted, an_action, brought_to
 from mape_k.errors import FencedError
 from mape_k.model import (
     TRANSITIONS,
@@ -30,18 +30,19 @@ from mape_k.model import (
     Verdict,
 )
 from mape_k.ports import Journal
+from postgres_cases import opened_on
 from sample_reports import an_incident
 
 RATE = ("charter", "block_source", "forbidden_metric_spike")
 LATER = NOON + timedelta(hours=1)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     if request.param == "memory":
         yield FakeJournal(SteppingClock())
         return
-    async with opened(tmp_path) as knowledge:
+    async with opened_on(request, tmp_path) as knowledge:
         yield knowledge.journal
 
 

@@ -9,14 +9,15 @@ from fakes_notices import FakeNotices
 from knowledge_cases import opened
 from mape_k.errors import StoreError
 from mape_k.ports import Notice, Notices
+from postgres_cases import opened_on
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def notices(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Notices]:
     if request.param == "memory":
         yield FakeNotices()
         return
-    async with opened(tmp_path) as knowledge:
+    async with opened_on(request, tmp_path) as knowledge:
         yield knowledge.notices
 
 

@@ -26,6 +26,7 @@ from mape_k.model import (
     Verdict,
     asked_hash,
 )
+from postgres_cases import opened_on
 
 HASH = "c0ffee" * 10 + "beef"
 RATE = ("charter", "block_source", "forbidden_metric_spike")
@@ -39,9 +40,9 @@ COUNTED = [
 ]
 
 
-@pytest.fixture
-async def knowledge(tmp_path: Path) -> AsyncIterator[Knowledge]:
-    async with opened(tmp_path) as knowledge:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def knowledge(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Knowledge]:
+    async with opened_on(request, tmp_path) as knowledge:
         yield knowledge
 
 

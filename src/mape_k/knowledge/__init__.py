@@ -1,28 +1,33 @@
-"""K: what we are committed to, what was done, and what was learned; durable in one SQLite file."""
+"""K: what we are committed to, what was done, and what was learned; durable in one SQLite file, or in PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from mape_k.errors import ConfigError, StoreError
 from mape_k.knowledge import audit
-from mape_k.knowledge.anchor import Anchor, AuditFiles, ensure_key
+from mape_k.knowledge.anchor import Anchor, AuditFiles, ensure_key, keep_epoch, read_epoch
 from mape_k.knowledge.archive import SqlArchive
-from mape_k.knowledge.cycles import Retention, end_interrupted
+from mape_k.knowledge.engines import copy_database, open_database
 from mape_k.knowledge.journal import SqlJournal
-from mape_k.knowledge.ledger import EPOCH, KEYS_ECHOED, read_meta, read_open_executions, write_meta
+from mape_k.knowledge.lease import Lease
+from mape_k.knowledge.ledger import KEYS_ECHOED, read_meta, write_meta
 from mape_k.knowledge.migrate import migrate
-from mape_k.knowledge.moves import take_over
 from mape_k.knowledge.notices import SqlNotices
 from mape_k.knowledge.orders import SqlOrders
 from mape_k.knowledge.outbox import SqlDeadLetters, SqlOutbox
-from mape_k.knowledge.sqlite import SqliteFile, copy_database, database_file
+from mape_k.knowledge.postgresql import PostgresDatabase
+from mape_k.knowledge.quarantine import begin_paused, kept_aside, set_aside
+from mape_k.knowledge.retention import Retention
+from mape_k.knowledge.sqlite import DamagedError, FileLock, SqliteFile, database_file
 from mape_k.knowledge.store import Store
-from mape_k.model import Mode
+from mape_k.model import Bounds, Mode
 from mape_k.ports import Clock
 
 __all__ = [
@@ -42,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
-    """Knowledge as it was opened; ``epoch`` is this daemon's, greater than that of every daemon before."""
+    """Knowledge as it was opened."""
 
     journal: SqlJournal
     archive: SqlArchive
@@ -51,8 +56,13 @@ class Knowledge:
     outbox: SqlOutbox
     dead_letters: SqlDeadLetters
     store: Store
-    epoch: int
+    lease: Lease
     anchor: Anchor
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this daemon leads, or led last."""
+        return self.lease.epoch
 
     async def keys_echoed(self, peer: str) -> bool:
         """Return whether the last answer of this peer showed that it honours idempotency keys.
@@ -69,7 +79,9 @@ class Knowledge:
             await self.store.write(lambda connection: write_meta(connection, KEYS_ECHOED, document))
 
     async def close(self) -> None:
-        """Finish the writes that wait, anchor the audit trail, close the file and let the next daemon in."""
+        """Finish the writes that wait, anchor the audit trail, and let the next daemon lead."""
+        with suppress(StoreError):  # then the others wait until the lease ends
+            await self.lease.release()
         with suppress(StoreError):  # then the next start anchors it
             self.anchor.note(await self.store.read(audit.read_head))
         await self.store.close()
@@ -81,41 +93,68 @@ async def open_knowledge(
     clock: Clock,
     mode: Mode,
     ring_bytes: int = 64 * 1024 * 1024,
+    reserve_bytes: int = 0,
     retention_days: float = 30.0,
     recent_notices_seconds: float = 90.0,
     write_seconds: Callable[[float], None] = lambda _seconds: None,
     audit_files: AuditFiles | None = None,
+    replica: str = "",
+    lease_seconds: float = 10.0,
+    bounds: Bounds | None = None,
 ) -> Knowledge:
-    """Open the file for this daemon alone, bring its tables up to date and take over what is open.
+    """Open Knowledge, bring its tables up to date and take over what is open, unless another replica leads.
+
+    A file is this daemon's alone. A damaged one that daemons here have used is moved aside and kept; an empty one
+    begins in its place, paused.
 
     Args:
-        url: ``sqlite:////absolute/path``; folder and file are made when absent.
+        url: ``sqlite:////absolute/path``, folder and file are made when absent; or ``postgresql://…``.
         clock: times of moves and durations of writes.
         mode: said to every reader of the ledger.
         ring_bytes: of all recorded snapshots together; the oldest give way.
-        retention_days: age of the oldest cycle kept.
+        reserve_bytes: kept beside the file for a full disk; 0: none.
+        retention_days: age of the oldest that is kept of what has ended.
         recent_notices_seconds: within this time, what webhooks announce and what is seen must come to agree.
         write_seconds: called, from the writer's thread, with how long each write took to become durable.
         audit_files: key and anchor of the audit trail; in the folder of the file when None.
+        replica: the name of this daemon, which no other one has.
+        lease_seconds: how long a replica that went silent is waited for.
+        bounds: said to every reader of the ledger.
 
     Raises:
-        ConfigError: the URL names no SQLite file, or the key of the audit trail cannot be used.
-        StoreError: not to be opened, damaged, of a newer version, or held by another daemon.
+        ConfigError: the URL names no database, or the key of the audit trail cannot be used.
+        StoreError: not to be opened, no Knowledge, of a newer version, or held by another daemon.
     """
     files = audit_files or AuditFiles.within(database_file(url).parent)
-    database = await asyncio.to_thread(prepare, url, files)
+    database = await asyncio.to_thread(_prepare_whatever, url, files, reserve_bytes, clock.now(), replica)
     store = Store(database, clock=clock, write_seconds=write_seconds)
     try:
-        epoch, head = await store.write(lambda connection: _take_over_all(connection, mode, clock.now()))
         anchor = await asyncio.to_thread(Anchor, files.anchor)
-        await asyncio.to_thread(anchor.note, head)
-    except StoreError:
+        lease = Lease(
+            store,
+            clock=clock,
+            holder=replica,
+            seconds=lease_seconds if database.is_shared else None,
+            mode=mode,
+            floor=partial(read_epoch, files.epoch),
+            begun=partial(_note_epoch, files, anchor),
+            at_first=partial(_begin_in_place_of, _aside(database), clock),
+        )
+        await lease.acquire()
+    except (ConfigError, StoreError):
         await store.close()
         raise
     retention = Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes)
     recent = timedelta(seconds=recent_notices_seconds)
     journal = SqlJournal(
-        store, clock=clock, epoch=epoch, mode=mode, retention=retention, anchor=anchor, recent_notices=recent
+        store,
+        clock=clock,
+        lease=lease,
+        mode=mode,
+        retention=retention,
+        anchor=anchor,
+        recent_notices=recent,
+        bounds=bounds,
     )
     archive, notices = SqlArchive(store, clock), SqlNotices(store, clock)
     orders = SqlOrders(store, clock)
@@ -125,41 +164,80 @@ async def open_knowledge(
         notices=notices,
         orders=orders,
         store=store,
-        epoch=epoch,
+        lease=lease,
         anchor=anchor,
         outbox=SqlOutbox(store, clock),
         dead_letters=SqlDeadLetters(store, clock),
     )
 
 
-def prepare(url: str, audit_files: AuditFiles) -> SqliteFile:
-    """Return the file, held by this process alone, checked, with its tables up to date and its trail to write.
+def _note_epoch(files: AuditFiles, anchor: Anchor, epoch: int, head: audit.Head) -> None:
+    """Keep on this host which epoch began, and where the audit trail stood."""
+    keep_epoch(files.epoch, epoch)
+    anchor.note(head)
+
+
+def _aside(database: SqliteFile | PostgresDatabase) -> list[Path]:
+    """Return the damaged file in whose place this one is, where there is one."""
+    return kept_aside(database.path)[-1:] if isinstance(database, SqliteFile) else []
+
+
+def _begin_in_place_of(aside: Sequence[Path], clock: Clock, connection: Connection) -> None:
+    for path in aside:
+        begin_paused(connection, path, clock.now())
+
+
+def _prepare_whatever(
+    url: str, files: AuditFiles, reserve_bytes: int, now: datetime, replica: str
+) -> SqliteFile | PostgresDatabase:
+    """Prepare the database; a damaged file is set aside first, where it is known to be ours."""
+    try:
+        return prepare(url, files, reserve_bytes=reserve_bytes, replica=replica)
+    except DamagedError:
+        if not (files.anchor.exists() or files.epoch.exists()):
+            raise
+    path = database_file(url)
+    lock = FileLock(path)
+    try:
+        set_aside(path, files.anchor, now)
+    finally:
+        lock.release()
+    return prepare(url, files, reserve_bytes=reserve_bytes)
+
+
+def prepare(
+    url: str, audit_files: AuditFiles, *, reserve_bytes: int = 0, replica: str = ""
+) -> SqliteFile | PostgresDatabase:
+    """Return the database, checked, with its tables up to date and its trail to write; a file is held alone.
 
     Raises:
         ConfigError, StoreError: as :func:`open_knowledge`.
     """
-    database = SqliteFile(database_file(url))
+    database = open_database(url, reserve_bytes=reserve_bytes, replica=replica)
     try:
-        options = audit.with_trail(ensure_key(audit_files.key))
-        database.writer = database.writer.execution_options(**options)
         with database.writer.begin() as connection:
             database.check(connection)
             migrate(connection)
+            key = _key_of(connection, audit_files.key)
+        database.writer = database.writer.execution_options(**audit.with_trail(key))
     except database.errors as error:
         database.close()
-        raise StoreError(database.describe(error)) from error
+        raise database.translated(error) from error
     except (ConfigError, StoreError):
         database.close()
         raise
     return database
 
 
-def _take_over_all(connection: Connection, mode: Mode, now: datetime) -> tuple[int, audit.Head]:
-    """Begin a new epoch, in which everything that is still open is ours."""
-    epoch = int(read_meta(connection, EPOCH) or 0) + 1
-    write_meta(connection, EPOCH, epoch)
-    audit.note(connection, audit.START, {"epoch": epoch, "mode": mode}, at=now)
-    for execution in read_open_executions(connection):
-        take_over(connection, execution, epoch=epoch, at=now)
-    end_interrupted(connection)
-    return epoch, audit.read_head(connection)
+def _key_of(connection: Connection, path: Path) -> bytes:
+    """Return the key of the trail; a new one is made only for a new trail."""
+    head = audit.read_head(connection)
+    if head.sequence and not path.exists():
+        lost = f"{path}: the key is gone with which {head.sequence} rows of the audit trail were written"
+        remedy = f"put it back from your copy; without one, `openssl rand -hex 32 > {path}` begins another"
+        raise ConfigError([f"{lost}: {remedy}"])
+    key = ensure_key(path)
+    if connection.dialect.name == "postgresql" and not audit.is_ours(connection, key):
+        remedy = "give every replica the same one: copy it there, or name its file in MAPE_K_AUDIT_KEY_FILE"
+        raise ConfigError([f"{path}: the audit trail is written with another key; {remedy}"])
+    return key

@@ -16,6 +16,7 @@ from mape_k.recording import to_document
 START, TRANSITION, PAUSED, RESUMED, PRUNED = "start", "transition", "pause", "resume", "prune"
 DEAD_LETTER = "dead_letter"
 CONSENT, FEEDBACK = "consent", "feedback"
+EPOCH_RAISED = "raise_epoch"
 """The kinds of events."""
 
 _TRAIL = "audit_trail"
@@ -60,6 +61,7 @@ def with_trail(key: bytes) -> Mapping[str, Any]:
 def note(connection: Connection, kind: str, event: Mapping[str, object], *, at: datetime) -> None:
     """Add a row, in the transaction that does what it tells."""
     key = connection.get_execution_options()[_TRAIL]
+    _wait_for_turn(connection)
     head = read_head(connection)
     told = {
         "sequence": head.sequence + 1,
@@ -69,6 +71,18 @@ def note(connection: Connection, kind: str, event: Mapping[str, object], *, at: 
         "previous": head.hash,
     }
     connection.execute(insert(audit).values(**told, hash=_seal(key, told)))
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Let one transaction after the other go on from the head, where several replicas write."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")
+
+
+def is_ours(connection: Connection, key: bytes) -> bool:
+    """Return whether the newest row, if there is one, was written with this key."""
+    row = connection.execute(select(audit).order_by(audit.c.sequence.desc()).limit(1)).mappings().first()
+    return row is None or not _wrong(Row(**row), Head(row["sequence"] - 1, row["previous"]), key)
 
 
 def read_head(connection: Connection) -> Head:

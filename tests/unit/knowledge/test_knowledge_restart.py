@@ -12,7 +12,9 @@ import pytest
 from knowledge_cases import NOON, SteppingClock, a_cycle, admitted, an_action, brought_to, opened
 from mape_k.errors import FencedError, StoreError
 from mape_k.knowledge import Knowledge, SqlJournal
-from mape_k.knowledge.cycles import INTERRUPTED, Retention
+from mape_k.knowledge.cycles import INTERRUPTED
+from mape_k.knowledge.lease import Lease
+from mape_k.knowledge.retention import Retention
 from mape_k.model import Assessment, FollowUp, Judgement, Mode, Observation, Reason, State, Step, Verdict
 
 CHILD = """if True:
@@ -74,10 +76,12 @@ async def started(script: str, folder: Path) -> asyncio.subprocess.Process:
 def as_the_daemon_before(knowledge: Knowledge) -> SqlJournal:
     """Return the journal of a daemon that does not know yet that another has taken over."""
     retention = Retention(keep=NOON - NOON, ring_bytes=1)
+    lease = Lease(knowledge.store, clock=SteppingClock(), holder="before", seconds=None, mode=Mode.ENFORCE)
+    lease.epoch = knowledge.epoch - 1
     return SqlJournal(
         knowledge.store,
         clock=SteppingClock(),
-        epoch=knowledge.epoch - 1,
+        lease=lease,
         mode=Mode.ENFORCE,
         retention=retention,
         anchor=knowledge.anchor,
