@@ -24,6 +24,7 @@ from mape_k.catalogue.fields import (
     FileName,
     JobRef,
     LabelName,
+    Lookback,
     Name,
     PackName,
     PositiveDuration,
@@ -60,14 +61,86 @@ class JobDocument(Document):
     scrape_interval: PositiveDuration
 
 
+class BudgetsDocument(Document):
+    """How many actions may be begun."""
+
+    remediation: int = Field(default=20, ge=1, le=1000, description="Of one remediation, wherever.")
+    target: int = Field(default=10, ge=1, le=1000, description="On one target, whatever.")
+    per: Lookback = _lasting("1h")
+
+
+class StormDocument(Document):
+    """When so many targets look ill at once that the observer is suspected first."""
+
+    enter: float = Field(default=0.6, gt=0, le=1, description="Share of the known targets with findings.")
+    leave: float = Field(default=0.3, ge=0, lt=1, description="At most this share must be ill again …")
+    calm: Duration = _lasting("5m", "… for so long.")
+
+    @model_validator(mode="after")
+    def _leaves_below_its_entrance(self) -> Self:
+        if self.leave >= self.enter:
+            raise ValueError("expected leave below enter; else it would come and go")
+        return self
+
+
+class InventoryDocument(Document):
+    """When so many known targets vanish that what is seen is not trusted."""
+
+    drop: float = Field(default=0.3, gt=0, le=1, description="More than this share of them …")
+    within: Lookback = _lasting("10m", "… of the most that were known so lately.")
+
+
+class FlappingDocument(Document):
+    """When something comes and goes so often that a person is asked first."""
+
+    opened: int = Field(default=4, ge=2, le=1000, description="Incidents about one symptom on one target.")
+    per: Lookback = _lasting("1h")
+
+
+class DampingDocument(Document):
+    """How steady a finding must be before it is acted upon."""
+
+    seen: int = Field(default=1, ge=1, le=100, description="In so many cycles …")
+    of: int = Field(default=1, ge=1, le=100, description="… of the last so many.")
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.seen > self.of:
+            raise ValueError(f"{self.seen} of {self.of} cycles can never be; expected seen at most of")
+        return self
+
+
+class OutcomesDocument(Document):
+    """When so much did not help that nothing more is begun."""
+
+    bad: float = Field(default=0.6, gt=0, le=1, description="More than this share of the judged actions …")
+    judged: int = Field(default=10, ge=1, le=1000, description="… once there are so many …")
+    within: Lookback = _lasting("1h", "… so lately.")
+
+
+class StagesDocument(Document):
+    """How one remediation comes to several targets: first to one, then to a share of them, then to the rest."""
+
+    share: float = Field(default=0.25, gt=0, le=1, description="The second stage; 1: no stages.")
+    within: Lookback = _lasting("1h", "How long a success or a failure counts.")
+
+
 class LimitsDocument(Document):
-    """How much may be done at once."""
+    """How much may be done at once, and when nothing may."""
 
     max_targets: int = Field(default=6, ge=1, le=10_000, description="Targets touched at once, open actions included.")
     max_share: float = Field(default=0.5, gt=0, le=1, description="The same as a share of the known targets.")
     share_from: int = Field(default=5, ge=1, le=10_000, description="Known targets from which the share counts.")
     settle_after_blindness: Duration = _lasting("1m", "Sight must be back this long before deciding.")
     plan_lifetime: PositiveDuration = _lasting("1m", "After that an action must not be applied.")
+    inhibited_wait: Duration = _lasting("1h", "An inhibited alert makes a remediation wait no longer than this.")
+    budgets: BudgetsDocument = BudgetsDocument()
+    storm: StormDocument = StormDocument()
+    inventory: InventoryDocument = InventoryDocument()
+    flapping: FlappingDocument = FlappingDocument()
+    damping: DampingDocument = DampingDocument()
+    outcomes: OutcomesDocument = OutcomesDocument()
+    stages: StagesDocument = StagesDocument()
 
 
 class SignalDocument(Document):
@@ -203,7 +276,7 @@ class AttemptsDocument(Document):
     """How often on the same target."""
 
     max: int = Field(default=3, ge=1, le=1000)
-    per: PositiveDuration = _lasting("1h")
+    per: Lookback = _lasting("1h")
 
 
 def _word_or_mapping(value: object) -> str:

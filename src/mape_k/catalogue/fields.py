@@ -32,6 +32,12 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _within_a_day(seconds: float) -> float:
+    if seconds > durations.SECONDS["d"]:
+        raise ValueError("expected at most a day (1d): what was done before that is not counted")
+    return seconds
+
+
 def _positive(seconds: float) -> float:
     if seconds == 0:
         raise ValueError("expected longer than 0s")
@@ -88,6 +94,7 @@ Duration: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{durations.PATTERN}$", "examples": ["30s", "1h30m", "250ms"]}),
 ]
 PositiveDuration: TypeAlias = Annotated[Duration, AfterValidator(_positive)]
+Lookback: TypeAlias = Annotated[PositiveDuration, AfterValidator(_within_a_day)]
 PackName: TypeAlias = Annotated[
     str, _Spelling(r"[a-z][a-z0-9-]{0,40}", "lower-case letters, digits and '-', a letter first")
 ]

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, tuple_, update
 
 from mape_k.knowledge.schema import executions, incidents, meta, pauses, success_rates
-from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Pause, SuccessRate
+from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Outlook, Pause, SuccessRate
 
 WINDOW = timedelta(hours=24)
 """How long closed executions stay in the ledger; the longest budget window that guards can look back over."""
@@ -21,6 +21,8 @@ _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
 EPOCH = "epoch"
 KEYS_ECHOED = "keys_echoed"
 SIGHT_LOST_AT = "sight_lost_at"
+OUTLOOKS = "outlooks"
+LOOKED_AT = "looked_at"
 
 
 def read_ledger(connection: Connection, *, as_of: datetime, epoch: int, mode: Mode) -> Ledger:
@@ -34,6 +36,9 @@ def read_ledger(connection: Connection, *, as_of: datetime, epoch: int, mode: Mo
         incidents=_open_incidents(connection),
         success_rates=read_success_rates(connection),
         sight_lost_at=read_sight_lost_at(connection),
+        outlooks=read_outlooks(connection),
+        openings=_openings(connection, as_of),
+        looked_at=msgspec.convert(read_meta(connection, LOOKED_AT), datetime | None),
     )
 
 
@@ -72,6 +77,11 @@ def read_sight_lost_at(connection: Connection) -> dict[str, datetime]:
     return msgspec.convert(read_meta(connection, SIGHT_LOST_AT) or {}, dict[str, datetime])
 
 
+def read_outlooks(connection: Connection) -> dict[str, Outlook]:
+    """Return how each pack looked as a whole in the last cycle."""
+    return msgspec.convert(read_meta(connection, OUTLOOKS) or {}, dict[str, Outlook])
+
+
 def read_meta(connection: Connection, name: str) -> Any:  # noqa: ANN401 - each name has a document of its own
     """Return the document kept under a name; None where there is none."""
     return connection.execute(select(meta.c.document).where(meta.c.name == name)).scalar()
@@ -102,6 +112,21 @@ def _open_incidents(connection: Connection) -> tuple[OpenIncident, ...]:
     order = (incidents.c.opened_at, incidents.c.incident_id)
     rows = connection.execute(select(*_INCIDENT).where(incidents.c.state == "open").order_by(*order)).mappings()
     return tuple(_value(row, OpenIncident) for row in rows)
+
+
+def _openings(connection: Connection, as_of: datetime) -> dict[tuple[str, str, str], tuple[datetime, ...]]:
+    """Return when incidents about the same were opened, where that happened more than once lately."""
+    about = (incidents.c.pack, incidents.c.symptom, incidents.c.target)
+    lately = incidents.c.opened_at >= as_of - WINDOW
+    again = select(*about).where(lately).group_by(*about).having(func.count() > 1)
+    rows = connection.execute(
+        select(*about, incidents.c.opened_at).where(lately & tuple_(*about).in_(again)).order_by(incidents.c.opened_at)
+    )
+    openings: dict[tuple[str, str, str], tuple[datetime, ...]] = {}
+    for pack, symptom, target, opened_at in rows:
+        key = pack, symptom, target
+        openings[key] = (*openings.get(key, ()), opened_at)
+    return openings
 
 
 def _value(row: RowMapping, kind: type[T]) -> T:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from mape_k.errors import ConflictError
 from mape_k.knowledge import audit
 from mape_k.knowledge.learning import correct
-from mape_k.knowledge.ledger import read_execution
+from mape_k.knowledge.ledger import LOOKED_AT, read_execution, write_meta
 from mape_k.knowledge.moves import thaw
 from mape_k.knowledge.schema import executions, pauses
 from mape_k.knowledge.store import Store
@@ -72,6 +72,8 @@ def _pause(connection: Connection, pause: Pause, at: datetime) -> None:
 def _resume(connection: Connection, scope: str, by: str, at: datetime) -> None:
     connection.execute(delete(pauses).where(pauses.c.scope == scope))
     audit.note(connection, audit.RESUMED, {"scope": scope, "by": by}, at=at)
+    if not scope:
+        write_meta(connection, LOOKED_AT, at)
     kind, _, name = scope.partition(":")
     if kind in ("", "target"):
         thaw(connection, name, at=at)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mape_k.model import Mode, Phase
+from mape_k.model import Bounds, Mode, Phase
+from mape_k.settings.freezes import EXPECTED, Freezes
 from mape_k.settings.values import AuditKeyFile, KnowledgeUrl, Listen, OwnToken, Packs, Seconds, Token, Url, Urls
 
 PREFIX = "MAPE_K_"
@@ -65,6 +66,9 @@ class Settings(Surroundings):
 
     mode: Mode = _variable("shadow", "shadow, approve or enforce")
     approval_seconds: Annotated[Seconds, Field(ge=1)] = _variable("900", "a number of seconds from 1 to 86400")
+    action_budget: Annotated[int, Field(ge=1, le=1000)] = _variable("60", "a whole number from 1 to 1000")
+    action_budget_window: Annotated[Seconds, Field(ge=1)] = _variable("3600", "a number of seconds from 1 to 86400")
+    freeze_windows: Freezes = _variable("", EXPECTED)
     packs: Packs = _variable("charter:mape-k", "names of packs or paths of folders with : between")
     listen: Listen = _variable("127.0.0.1:8001", "HOST:PORT")
     charter_idempotent: Literal["auto", "yes", "no"] = _variable("auto", "auto, yes or no")
@@ -107,6 +111,15 @@ class Settings(Surroundings):
     def phase_budgets(self) -> dict[Phase, float]:
         """How many seconds each phase may take."""
         return {phase: getattr(self, f"{phase}_budget") for phase in Phase}
+
+    @property
+    def bounds(self) -> Bounds:
+        """What holds for all packs together."""
+        return Bounds(
+            max_actions=self.action_budget,
+            actions_window_seconds=self.action_budget_window,
+            freezes=self.freeze_windows,
+        )
 
     @property
     def knowledge_file_url(self) -> str:
