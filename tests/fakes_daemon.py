@@ -42,6 +42,7 @@ class FakeDaemon:
         self.woken: list[WokenBy] = []
         self.archive, self.notices = an_archive(), FakeNotices()
         self.metrics = Metrics()
+        self.changes: dict[str, Any] = {}
 
     def live(self) -> Live:
         return Live(
@@ -69,7 +70,7 @@ class FakeDaemon:
             "operator_token": OPERATOR,
             "ingest_token": INGEST,
         }
-        return Services(**(facts | changes))
+        return Services(**(facts | self.changes | changes))
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Client:
         Raises:
             TransientError: the daemon cannot be reached, or is not ready for that.
             PermanentError: it has no such thing, or what answers is no daemon.
-            ConfigError: it does not take the token.
+            ConfigError: it does not take the token, or what was asked makes no sense to it.
         """
         given = urlencode({name: value for name, value in query.items() if value is not None})
         return self._ask("GET", f"{_path(path)}{'?' if given else ''}{given}")
@@ -81,6 +81,8 @@ class Client:
             case http.client.UNAUTHORIZED | http.client.FORBIDDEN:
                 remedy = "MAPE_K_OPERATOR_TOKEN: must be the one that the daemon was started with"
                 return ConfigError([f"{remedy} ({self._place} says: {detail})"])
+            case http.client.UNPROCESSABLE_ENTITY:
+                return ConfigError([detail])
             case http.client.SERVICE_UNAVAILABLE:
                 return TransientError(f"the daemon cannot do that now: {detail}")
         return PermanentError(detail)

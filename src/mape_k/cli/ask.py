@@ -1,4 +1,4 @@
-"""The commands that ask the running daemon: what is, what was done and why; and the two that stop and start acting."""
+"""The commands that ask the running daemon: what is, what was done and why."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ _state = click.option("--state", help="Only those in this state.")
 _cursor = click.option("--cursor", help="Go on after a page: its next_cursor.")
 
 
-def _daemon() -> "Client":
+def daemon() -> "Client":
+    """Return a client of the running daemon."""
     from mape_k.client import connect
 
     return connect(settings())
@@ -27,7 +28,7 @@ def _daemon() -> "Client":
 @as_json
 def status(*, use_json: bool) -> None:
     """Say what the daemon sees and does, and what it did not do and why."""
-    emit(_daemon().get("status"), as_json=use_json, human=_show_status)
+    emit(daemon().get("status"), as_json=use_json, human=_show_status)
 
 
 @click.command()
@@ -37,7 +38,7 @@ def status(*, use_json: bool) -> None:
 @as_json
 def incidents(*, use_json: bool, **query: Any) -> None:  # noqa: ANN401 (options by name)
     """List what was wrong, newest first."""
-    emit(_daemon().get("incidents", **query), as_json=use_json, human=_listing(_incident_row))
+    emit(daemon().get("incidents", **query), as_json=use_json, human=_listing(_incident_row))
 
 
 @click.command()
@@ -47,7 +48,7 @@ def incidents(*, use_json: bool, **query: Any) -> None:  # noqa: ANN401 (options
 @as_json
 def actions(*, use_json: bool, **query: Any) -> None:  # noqa: ANN401 (options by name)
     """List what was done about it, newest first."""
-    emit(_daemon().get("actions", **query), as_json=use_json, human=_listing(_action_row))
+    emit(daemon().get("actions", **query), as_json=use_json, human=_listing(_action_row))
 
 
 @click.command()
@@ -55,28 +56,10 @@ def actions(*, use_json: bool, **query: Any) -> None:  # noqa: ANN401 (options b
 @as_json
 def explain(*, execution_id: str, use_json: bool) -> None:
     """Say why an action was chosen, among what, and what became of it."""
-    emit(_daemon().get("actions", execution_id), as_json=use_json, human=_show_action)
+    emit(daemon().get("actions", execution_id), as_json=use_json, human=_show_action)
 
 
-@click.command()
-@click.option("--comment", default="", help="Why; it is kept and shown.")
-@click.option("--by", default="operator", show_default=True, help="Who.")
-@as_json
-def pause(*, comment: str, by: str, use_json: bool) -> None:
-    """Begin nothing new until resumed; what was begun is finished. A restart does not lift it."""
-    answer = _daemon().post("pause", document={"comment": comment, "by": by})
-    emit(answer, as_json=use_json, human=lambda _: line("paused: it begins nothing new, and finishes what was begun"))
-
-
-@click.command()
-@as_json
-def resume(*, use_json: bool) -> None:
-    """Act again."""
-    answer = _daemon().post("resume", document={})
-    emit(answer, as_json=use_json, human=lambda _: line("resumed: it acts as its mode allows"))
-
-
-COMMANDS = (status, incidents, actions, explain, pause, resume)
+COMMANDS = (status, incidents, actions, explain)
 
 
 def _listing(row: Callable[[Document], Document]) -> Callable[[Document], None]:
@@ -116,24 +99,54 @@ def _action_row(action: Document) -> Document:
 
 
 def _show_status(status: Document) -> None:
-    headline, last, pause = status["headline"], status["last_cycle"] or {}, status["pause"] or {}
+    headline, last = status["headline"], status["last_cycle"] or {}
     line(f"{headline['text']}. {headline['detail']}", tone=headline["tone"])
     fields(
         mode=status["mode"],
         epoch=status["epoch"],
         version=status["version"],
-        paused=pause and f"by {pause['by']} since {time_of_day(pause['since'])} {pause['comment']}",
         last_cycle=last and f"{last['result']} at {time_of_day(last['as_of'])} in {last['seconds']} s",
         sources=", ".join(f"{s['name']} {s['quality'] if not s['is_up'] else 'up'}" for s in status["sources"]),
         notices=", ".join(f"{count} {name}" for name, count in (status["notices"] or {}).items()),
         not_ready="; ".join(status["not_ready"]),
     )
+    _show_asked(status)
     if status["incidents"]:
         click.echo()
         table([_incident_row(incident) for incident in status["incidents"]], *_incident_row({"incident_id": ""}))
     if status["held"]:
         click.echo()
         table(status["held"], "symptom", "target", reason="not done because", sentence="")
+
+
+def _show_asked(status: Document) -> None:
+    if status["pauses"]:
+        click.echo()
+        pauses = [
+            {**p, "scope": p["scope"] or "everything", "since": time_of_day(p["since"])} for p in status["pauses"]
+        ]
+        rows = [{**p, "until": time_of_day(p["until"]) or "resumed"} for p in pauses]
+        table(rows, "since", "until", "by", scope="paused", comment="comment")
+    if status["approvals"]:
+        click.echo()
+        table([_approval_row(each) for each in status["approvals"]], *_APPROVAL_COLUMNS)
+
+
+_APPROVAL_COLUMNS = ("approval wanted", "question", "target", "answer until", "answered", "to agree")
+
+
+def _approval_row(approval: Document) -> Document:
+    answer = approval["answer"]
+    command = f"mape-k approve {approval['execution_id']} --hash {approval['plan_hash'][:12]}"
+    told = (
+        approval["remediation"],
+        approval["question"],
+        approval["target"],
+        time_of_day(approval["due_at"]),
+        answer and f"{'yes' if answer['is_given'] else 'no'}, {answer['by']}",
+        None if answer else command,
+    )
+    return dict(zip(_APPROVAL_COLUMNS, told, strict=True))
 
 
 def _show_action(action: Document) -> None:

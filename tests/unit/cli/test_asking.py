@@ -69,7 +69,7 @@ def test_status_says_who_paused(daemon, environment):
 
     result = mape_k("status", **environment)
 
-    assert "by dolores since 2026-03-01 12:00:00 maintenance" in result.stdout
+    assert "2026-03-01 12:00:00  resumed  dolores  everything  maintenance" in result.stdout
 
 
 def test_pause_and_resume_reach_the_daemon(daemon, environment):

@@ -19,7 +19,9 @@ NOWHERE = {
     "CHARTER_API_URL": "http://127.0.0.1:9",
     "MAPE_K_PACKS": str(MINIMAL),
 }
-PROMISED = "run once check demo charter status incidents actions explain pause resume pack knowledge"
+PROMISED = (
+    "run once check demo charter status incidents actions explain approve reject feedback pause resume pack knowledge"
+)
 
 
 def mape_k(*arguments: str, **environment: str):
