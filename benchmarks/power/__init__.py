@@ -1,0 +1,1 @@
+"""What the benchmark of power cuts is made of."""
