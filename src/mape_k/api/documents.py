@@ -6,6 +6,7 @@ from typing import Any
 
 from mape_k.api.asked import Asked
 from mape_k.api.headline import headline
+from mape_k.api.restraint import restraint
 from mape_k.api.services import Live
 from mape_k.model import Catalogue, CycleReport, Decision, Incident, Pack, Reason
 from mape_k.recording import to_document
@@ -16,18 +17,21 @@ Document = dict[str, Any]
 CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE})
 
 
-def status_document(live: Live, asked: Asked, not_ready: Sequence[str], *, now: datetime) -> Document:
+def status_document(
+    live: Live, asked: Asked, not_ready: Sequence[str], *, catalogue: Catalogue, now: datetime
+) -> Document:
     """Return what the daemon is, sees, decided, asks and left undone; ``held`` says why.
 
     Args:
         live: the facts of this moment.
         asked: what people told it and are asked, or why Knowledge cannot be read.
         not_ready: why the daemon is not ready.
+        catalogue: the packs in use.
         now: this moment.
     """
     report, trouble = live.report, asked.trouble
     status = _facts(live, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
-    status |= _asked(asked)
+    status |= _asked(asked) | restraint(report, catalogue)
     status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
     status["unsettled"] = sum(e.is_unsettled for e in report.ledger.executions) if report and report.ledger else 0
     status["notices"] = to_document(report.notices) if report else None

@@ -58,7 +58,7 @@ async def status(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     asked = await read_asked(services.archive)
     now, not_ready = services.clock.now(), services.readiness()
-    return json_response(status_document(services.live(), asked, not_ready, now=now))
+    return json_response(status_document(services.live(), asked, not_ready, catalogue=services.catalogue(), now=now))
 
 
 async def list_cycles(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from mape_k.api.access import Access
 from mape_k.api.answers import json_response
 from mape_k.api.headline import Tone
 from mape_k.api.route import Route
-from mape_k.model import CycleResult, Mode, Quality, Reason, Severity
+from mape_k.model import PACK_HOLDS, BudgetKind, CycleResult, Mode, Quality, Reason, Severity
 
 Schema = Mapping[str, Any]
 
@@ -149,8 +149,26 @@ SCHEMAS: Mapping[str, Schema] = {
         sources=_list_of(_ref("Source")),
         incidents=_list_of(_ref("Incident")),
         held=_list_of(_ref("Held")),
+        held_packs=_list_of(_ref("HeldPack")),
+        budgets=_list_of(_ref("Budget")),
         unsettled=_COUNT,
         notices=_or_null(_ref("Notices")),
+    ),
+    "HeldPack": _object(
+        pack=_TEXT,
+        reason={"enum": [reason.value for reason in PACK_HOLDS]},
+        sentence=_TEXT,
+        known_lately=_COUNT,
+        known=_COUNT,
+        ill=_COUNT,
+    ),
+    "Budget": _object(
+        budget=_one_of(BudgetKind),
+        of=_TEXT,
+        limit=_COUNT,
+        used=_COUNT,
+        left=_COUNT,
+        window_seconds=_or_null(_NUMBER),
     ),
     "Notices": _object(confirmed=_COUNT, unconfirmed=_COUNT, unannounced=_COUNT),
 }

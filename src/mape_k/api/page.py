@@ -37,7 +37,7 @@ async def render(services: Services) -> str:
     """Return the page as HTML; it is drawn also while Knowledge cannot be read."""
     now = services.clock.now()
     recent, asked = await _recent(services.archive), await read_asked(services.archive)
-    status = status_document(services.live(), asked, services.readiness(), now=now)
+    status = status_document(services.live(), asked, services.readiness(), catalogue=services.catalogue(), now=now)
     incidents = status["incidents"] or recent.open_incidents
     return _template().render(
         now=now,

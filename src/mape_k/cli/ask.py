@@ -111,12 +111,29 @@ def _show_status(status: Document) -> None:
         not_ready="; ".join(status["not_ready"]),
     )
     _show_asked(status)
+    _show_restraint(status)
     if status["incidents"]:
         click.echo()
         table([_incident_row(incident) for incident in status["incidents"]], *_incident_row({"incident_id": ""}))
     if status["held"]:
         click.echo()
         table(status["held"], "symptom", "target", reason="not done because", sentence="")
+
+
+def _show_restraint(status: Document) -> None:
+    """Print the packs held back, and the budgets of which something is used."""
+    if status["held_packs"]:
+        click.echo()
+        table(status["held_packs"], "pack", reason="held back by", ill="ill", known="of", known_lately="lately of")
+    used = [budget for budget in status["budgets"] if budget["used"]]
+    if used:
+        click.echo()
+        rows = [{**b, "of": b["of"] or "everything", "within": _span(b["window_seconds"])} for b in used]
+        table(rows, "budget", "of", "left", "limit", "within")
+
+
+def _span(seconds: float | None) -> str:
+    return "at once" if seconds is None else f"{seconds:g} s"
 
 
 def _show_asked(status: Document) -> None:

@@ -2,7 +2,7 @@
 
 from mape_k.guards.budgets import budgets
 from mape_k.guards.proposal import Proposal
-from mape_k.guards.rules import GUARDS, HOLDS, QUESTIONS, pack_hold, question, refusal
+from mape_k.guards.rules import GUARDS, HOLDS, QUESTIONS, held_packs, pack_hold, question, refusal
 from mape_k.guards.stages import may_start, plan_refusal
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "QUESTIONS",
     "Proposal",
     "budgets",
+    "held_packs",
     "may_start",
     "pack_hold",
     "plan_refusal",

@@ -1,6 +1,6 @@
 """What guards are asked about."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -23,11 +23,11 @@ class Proposal:
     symptom: str
     target: str
     since: datetime
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits
     is_inhibited: bool = False
 
     @classmethod
-    def of(cls, remediation: Remediation, incident: Incident, finding: Finding, limits: Limits | None = None) -> Self:
+    def of(cls, remediation: Remediation, incident: Incident, finding: Finding, limits: Limits) -> Self:
         """Return the proposal to do something about one finding of an incident."""
         return cls(
             incident_id=incident.incident_id,
@@ -35,7 +35,7 @@ class Proposal:
             symptom=finding.symptom,
             target=finding.target,
             since=incident.opened_at,
-            limits=limits or Limits(),
+            limits=limits,
             is_inhibited=finding.is_inhibited,
         )
 

@@ -8,6 +8,7 @@ from mape_k.guards.budgets import begun, of_attempts, of_everything, of_remediat
 from mape_k.guards.proposal import Proposal
 from mape_k.model import (
     LEFT_ALONE,
+    Catalogue,
     Execution,
     Ledger,
     Limits,
@@ -41,6 +42,12 @@ def question(proposal: Proposal, ledger: Ledger) -> Reason | None:
 def pack_hold(pack: str, limits: Limits, ledger: Ledger) -> Reason | None:
     """Return why nothing may be begun in a pack as a whole; None: it may."""
     return next((reason for reason, says_no in HOLDS.items() if says_no(pack, limits, ledger)), None)
+
+
+def held_packs(ledger: Ledger, catalogue: Catalogue) -> Mapping[str, Reason]:
+    """Return the packs in which nothing may be begun, each with the reason."""
+    holds = {pack.name: pack_hold(pack.name, pack.limits, ledger) for pack in catalogue.packs.values()}
+    return {pack: reason for pack, reason in holds.items() if reason is not None}
 
 
 def _in_storm(pack: str, _: Limits, ledger: Ledger) -> bool:
@@ -131,6 +138,24 @@ def _cooling_down(proposal: Proposal, ledger: Ledger) -> bool:
     return any((e.pack, e.remediation, e.target) == what for e in recent)
 
 
+def _rejected(proposal: Proposal, ledger: Ledger) -> bool:
+    return _asked_in_vain(proposal, ledger, Reason.REJECTED_BY_PERSON)
+
+
+def _unanswered(proposal: Proposal, ledger: Ledger) -> bool:
+    return _asked_in_vain(proposal, ledger, Reason.APPROVAL_EXPIRED)
+
+
+def _asked_in_vain(proposal: Proposal, ledger: Ledger, reason: Reason) -> bool:
+    """Whether a person was asked about the same too recently, and did not agree."""
+    since = ledger.as_of - timedelta(seconds=proposal.remediation.cooldown_seconds)
+    return any(
+        e.remediation == proposal.remediation.name and e.reason is reason and e.updated_at > since
+        for e in _on_target(proposal, ledger)
+        if e.state is State.FAILED
+    )
+
+
 def _attempts_used_up(proposal: Proposal, ledger: Ledger) -> bool:
     return of_attempts(proposal.remediation, proposal.target, ledger).left == 0
 
@@ -174,6 +199,8 @@ GUARDS: Mapping[Reason, Guard] = {
     Reason.INHIBITED: _inhibited,
     Reason.ALREADY_TRIED: _already_tried,
     Reason.STAGED: _failed_elsewhere,
+    Reason.REJECTED_BY_PERSON: _rejected,
+    Reason.APPROVAL_EXPIRED: _unanswered,
     Reason.COOLDOWN: _cooling_down,
     Reason.ATTEMPT_BUDGET: _attempts_used_up,
     Reason.TARGET_BUDGET: _target_used_up,

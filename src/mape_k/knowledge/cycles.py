@@ -1,13 +1,12 @@
 """What is kept of a cycle: its report, its snapshot, its incidents, and what it saw of open executions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, insert, update
 
-from mape_k.knowledge import dead_letters, deliveries, notices
-from mape_k.knowledge.ledger import SIGHT_LOST_AT, read_sight_lost_at, write_meta
+from mape_k.knowledge.ledger import OUTLOOKS, SIGHT_LOST_AT, read_outlooks, read_sight_lost_at, write_meta
 from mape_k.knowledge.schema import cycles, executions, incidents, snapshots
 from mape_k.model import Assessment, CycleReport, CycleResult, Decision, Incident, Plan, Snapshot
 from mape_k.recording import to_document
@@ -29,51 +28,13 @@ def end(connection: Connection, report: CycleReport, recorded: bytes | None, *, 
     if report.assessment:
         _keep_incidents(connection, report.assessment, report.plan)
         _keep_observations(connection, report.assessment, epoch)
+        _keep_outlooks(connection, report.assessment)
 
 
 def end_interrupted(connection: Connection) -> None:
     """Close the cycles that an earlier daemon left open."""
     never_ended = update(cycles).where(cycles.c.result.is_(None))
     connection.execute(never_ended.values(result=CycleResult.FAILED.value, failure=INTERRUPTED))
-
-
-@dataclass(slots=True, kw_only=True)
-class Retention:
-    """How much is kept, and when it was last cut down to that: hourly, and before the ring overflows.
-
-    Args:
-        keep: age of the oldest cycle.
-        ring_bytes: of all recorded snapshots together.
-    """
-
-    keep: timedelta
-    ring_bytes: int
-    pruned_at: datetime | None = None
-    written_bytes: int = 0
-
-    def note(self, connection: Connection, *, written_bytes: int, now: datetime) -> None:
-        """Count what was written, and prune when it is time."""
-        self.written_bytes += written_bytes
-        is_stale = self.pruned_at is None or now - self.pruned_at >= timedelta(hours=1)
-        if is_stale or self.written_bytes > self._slack_bytes:
-            self.prune(connection, now)
-
-    def prune(self, connection: Connection, now: datetime) -> None:
-        """Delete the oldest cycles, snapshots and notices, with room to spare in the ring until the next time."""
-        connection.execute(delete(cycles).where(cycles.c.as_of < now - self.keep))
-        notices.prune(connection, now)
-        deliveries.prune(connection, now - self.keep)
-        dead_letters.prune(connection, now)
-        newest_first = (snapshots.c.as_of.desc(), snapshots.c.cycle_id.desc())
-        total = func.sum(snapshots.c.size_bytes).over(order_by=newest_first).label("total")
-        ring = select(snapshots.c.cycle_id, total).subquery()
-        beyond = select(ring.c.cycle_id).where(ring.c.total > self.ring_bytes - self._slack_bytes)
-        connection.execute(delete(snapshots).where(snapshots.c.cycle_id.in_(beyond)))
-        self.pruned_at, self.written_bytes = now, 0
-
-    @property
-    def _slack_bytes(self) -> int:
-        return self.ring_bytes // 8
 
 
 def _row_of(report: CycleReport) -> dict[str, object]:
@@ -108,6 +69,11 @@ def _keep_sight(connection: Connection, snapshot: Snapshot) -> None:
     lost = {name: snapshot.as_of for name, source in snapshot.sources.items() if not source.is_up}
     if lost:
         write_meta(connection, SIGHT_LOST_AT, read_sight_lost_at(connection) | lost)
+
+
+def _keep_outlooks(connection: Connection, assessment: Assessment) -> None:
+    if assessment.outlooks != read_outlooks(connection):
+        write_meta(connection, OUTLOOKS, assessment.outlooks)
 
 
 def _keep_incidents(connection: Connection, assessment: Assessment, plan: Plan | None) -> None:

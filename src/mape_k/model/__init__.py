@@ -84,7 +84,7 @@ from mape_k.model.reading import (
     Vector,
     Violation,
 )
-from mape_k.model.reason import REFUSALS, Reason
+from mape_k.model.reason import PACK_HOLDS, REFUSALS, Reason
 from mape_k.model.terms import terms_of
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "LEFT_ALONE",
     "LETTER_SCHEDULE",
     "PATIENCE",
+    "PACK_HOLDS",
     "REFUSALS",
     "STARTS_FROM",
     "TERMINAL",

@@ -90,3 +90,10 @@ class CycleReport:
     executed: tuple[str, ...] = ()
     notices: NoticeTally | None = None
     audit_head: str = ""
+
+    @property
+    def ledger_by_now(self) -> Ledger | None:
+        """The ledger, with how packs look since this cycle."""
+        if self.ledger is None or self.assessment is None:
+            return self.ledger
+        return self.ledger.seeing(self.assessment.outlooks)

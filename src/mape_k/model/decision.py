@@ -223,10 +223,10 @@ STARTS_FROM: Mapping[Step, frozenset[State]] = {
     Step.SETTLE: frozenset({State.PROBATION}),
     Step.ROLL_BACK: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE, State.UNDO_WANTED}),
     Step.ASK_TO_UNDO: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE}),
-    Step.KEEP: frozenset({State.VERIFYING, State.PROBATION, State.UNDO_WANTED}),
+    Step.KEEP: frozenset({State.VERIFYING, State.PROBATION, State.IN_FORCE, State.UNDO_WANTED}),
     Step.GIVE_UP: frozenset({State.UNDO_WANTED, State.FROZEN}),
     Step.RENEW: frozenset({State.IN_FORCE}),
-    Step.LET_LAPSE: frozenset({State.IN_FORCE}),
+    Step.LET_LAPSE: frozenset({State.PROBATION, State.IN_FORCE}),
     Step.ESCALATE: frozenset({State.IN_FORCE}),
     Step.RESUME: frozenset(state for state in State if state.owner is Owner.EXECUTOR),
 }

@@ -90,7 +90,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.PROBATION: frozenset(
         {State.IN_FORCE, State.SUCCEEDED, State.ROLLING_BACK, State.UNDO_WANTED, State.INCONCLUSIVE}
     ),
-    State.IN_FORCE: frozenset({State.RENEWING, State.SUCCEEDED, State.ROLLING_BACK, State.UNDO_WANTED}),
+    State.IN_FORCE: frozenset(
+        {State.RENEWING, State.SUCCEEDED, State.ROLLING_BACK, State.UNDO_WANTED, State.INCONCLUSIVE}
+    ),
     State.RENEWING: frozenset({State.IN_FORCE, State.SUCCEEDED}),
     State.UNDO_WANTED: frozenset({State.ROLLING_BACK, State.INCONCLUSIVE, State.DEAD}),
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FROZEN}),
@@ -346,6 +348,10 @@ class Ledger:
     def pause(self) -> Pause | None:
         """The pause of everything that is in force."""
         return next((p for p in self.pauses if not p.scope and (p.until is None or self.as_of < p.until)), None)
+
+    def seeing(self, outlooks: Mapping[str, Outlook]) -> Self:
+        """Return the ledger with how packs look by now."""
+        return replace(self, outlooks={**self.outlooks, **outlooks})
 
     def without(self, execution: Execution) -> Self:
         """Return the ledger as it would be had this execution never been admitted."""

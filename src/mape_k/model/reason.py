@@ -93,12 +93,13 @@ class Reason(StrEnum):
     RENEWALS_USED_UP = "renewals_used_up", "The policy was renewed as often as allowed; a person must look."
 
 
+PACK_HOLDS = (Reason.STORM, Reason.INVENTORY_DROP, Reason.BAD_OUTCOMES)
+"""The reasons with which everything in a pack is held back."""
+
 REFUSALS = (
+    *PACK_HOLDS,
     Reason.PAUSED,
     Reason.CHANGE_FREEZE,
-    Reason.STORM,
-    Reason.INVENTORY_DROP,
-    Reason.BAD_OUTCOMES,
     Reason.EMPTY_TARGET,
     Reason.TARGET_UNKNOWN,
     Reason.TARGET_FROZEN,
@@ -109,6 +110,8 @@ REFUSALS = (
     Reason.FLAPPING,
     Reason.IRREVERSIBLE,
     Reason.ALREADY_TRIED,
+    Reason.REJECTED_BY_PERSON,
+    Reason.APPROVAL_EXPIRED,
     Reason.COOLDOWN,
     Reason.ATTEMPT_BUDGET,
     Reason.TARGET_BUDGET,

@@ -12,6 +12,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from mape_k.model import (
+    LEFT_ALONE,
+    PACK_HOLDS,
+    REFUSALS,
+    Budget,
+    BudgetKind,
     Catalogue,
     CycleReport,
     CycleResult,
@@ -31,7 +36,7 @@ from mape_k.model import (
     SuccessRate,
     Vector,
 )
-from mape_k.telemetry.table import ESCALATIONS, FAILED, GUARDS, NOTICE_STATES, TABLE, Kind, Metric
+from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -183,9 +188,22 @@ class Metrics:
         self.mode(ledger.mode)
         self.paused(ledger.pause is not None)
         self._tell_learning(ledger.success_rates)
-        self._tell_budgets(ledger)
-        self._set("frozen_targets", len({e.target for e in ledger.executions if e.state is State.FROZEN}))
+        self._set("frozen_targets", len({e.target for e in ledger.executions if e.state in LEFT_ALONE}))
         self._tell_in_flight()
+
+    def budgets(self, budgets: Iterable[Budget]) -> None:
+        """Tell of each kind of budget how much the one that is nearest to its end has left."""
+        left: dict[BudgetKind, int] = {}
+        for budget in budgets:
+            left[budget.budget] = min(left.get(budget.budget, budget.left), budget.left)
+        for kind in BudgetKind:
+            self._set("budget_remaining", left.get(kind, 0), kind)
+
+    def packs_held(self, reasons: Iterable[Reason]) -> None:
+        """Tell in how many packs everything is held back, and by which guards."""
+        held = Tally(reasons)
+        for reason in PACK_HOLDS:
+            self._set("packs_held", held[reason], reason)
 
     def action_moved(self, execution: Execution) -> None:
         """Count what an action's newest move means; telling the same move twice counts once."""
@@ -202,7 +220,7 @@ class Metrics:
 
     def action_refused(self, reason: Reason) -> None:
         """Count an action that a guard refused when it was about to be admitted."""
-        if reason in GUARDS:
+        if reason in REFUSALS:
             self._add("guard_refusals_total", reason)
 
     def cycle_closed(self, report: CycleReport) -> None:
@@ -290,16 +308,6 @@ class Metrics:
             probability = _success_probability(remediation, mine)
             self._set("remediation_success_probability", probability, remediation.pack, remediation.name)
 
-    def _tell_budgets(self, ledger: Ledger) -> None:
-        targets = [
-            pack.limits.max_targets
-            - len({e.target for e in ledger.open_executions if e.pack == pack.name and e.is_unsettled})
-            for pack in self._catalogue.packs.values()
-        ]
-        attempts = [_attempts_left(r, ledger) for r in _remediations(self._catalogue)]
-        self._set("budget_remaining", min(targets, default=0), "targets")
-        self._set("budget_remaining", min(attempts, default=0), "attempts")
-
 
 def _remediations(catalogue: Catalogue) -> Iterable[Remediation]:
     return (remediation for pack in catalogue.packs.values() for remediation in pack.remediations.values())
@@ -321,17 +329,6 @@ def _success_probability(remediation: Remediation, rates: Iterable[SuccessRate])
     return (believed + successes) / total if total else remediation.prior_success
 
 
-def _attempts_left(remediation: Remediation, ledger: Ledger) -> int:
-    since = ledger.as_of - timedelta(seconds=remediation.attempts_window_seconds)
-    mine = (remediation.pack, remediation.name)
-    used = Tally(
-        e.target
-        for e in ledger.executions
-        if (e.pack, e.remediation) == mine and e.admitted_at > since and e.state is not State.FAILED
-    )
-    return remediation.max_attempts - max(used.values(), default=0)
-
-
 def _qualities(vector: Vector) -> Tally[Quality]:
     if vector.quality is not Quality.VALUE:
         return Tally({vector.quality: 1})
@@ -346,9 +343,9 @@ def _age(snapshot: Snapshot) -> float:
 
 def _guards(plan: Plan) -> list[str]:
     refused = [reason for decision in plan.decisions for reason in sorted(_refusals(decision))]
-    return [*refused, plan.refusal] if plan.refusal in GUARDS else refused
+    return [*refused, plan.refusal] if plan.refusal in REFUSALS else refused
 
 
 def _refusals(decision: Decision) -> set[str]:
     reasons = {decision.reason, *(candidate.refusal for candidate in decision.candidates)}
-    return {reason for reason in reasons if reason in GUARDS}
+    return {reason for reason in reasons if reason in REFUSALS}

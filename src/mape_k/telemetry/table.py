@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mape_k.model import CycleResult, Mode, Phase, Quality, Reason, Severity, Verdict
+from mape_k.model import PACK_HOLDS, REFUSALS, BudgetKind, CycleResult, Mode, Phase, Quality, Reason, Severity, Verdict
 
 PREFIX = "mape_k_"
 
@@ -12,18 +12,6 @@ SOURCES = ("prometheus", "alertmanager", "charter")
 FAILED = "failed"
 """Stands in for a verdict where nothing was ever applied."""
 
-GUARDS = (
-    Reason.COOLDOWN,
-    Reason.ATTEMPT_BUDGET,
-    Reason.BLAST_RADIUS,
-    Reason.EMPTY_TARGET,
-    Reason.TARGET_UNKNOWN,
-    Reason.TARGET_FROZEN,
-    Reason.ALREADY_TRIED,
-    Reason.EXPIRED,
-    Reason.FENCED,
-    Reason.IRREVERSIBLE,
-)
 ESCALATIONS = (Reason.EXHAUSTED, Reason.RENEWALS_USED_UP, Reason.PERSON_DECIDES)
 """Reasons with which the daemon leaves something to a person."""
 
@@ -126,8 +114,9 @@ TABLE: tuple[Metric, ...] = (
         pack=(),
         remediation=(),
     ),
-    _counter("guard_refusals_total", "Candidates and plans that a guard refused.", guard=_values(GUARDS)),
-    _gauge("budget_remaining", "The smallest remainder of a budget anywhere.", budget=("targets", "attempts")),
+    _counter("guard_refusals_total", "Candidates and plans that a guard refused.", guard=_values(REFUSALS)),
+    _gauge("budget_remaining", "The smallest remainder of a kind of budget anywhere.", budget=_values(BudgetKind)),
+    _gauge("packs_held", "Packs in which a guard on all of them holds everything back.", guard=_values(PACK_HOLDS)),
     _gauge("circuit_state", "Whether requests to a peer are held back: 0 no, 1 yes.", target=SOURCES),
     _gauge("dead_letters", "Dead letters waiting."),
     _gauge("dead_letter_oldest_timestamp_seconds", "When the oldest dead letter was written; 0 without any."),

@@ -5,6 +5,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mape_k.model import (
+    Budget,
+    BudgetKind,
     CycleResult,
     Decision,
     Ledger,
@@ -44,6 +46,10 @@ def metrics() -> Metrics:
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"mape_k_{name}", labels)
+
+
+def a_budget(kind: BudgetKind, used: int) -> Budget:
+    return Budget(budget=kind, of=f"charter/{used}", limit=10, used=used)
 
 
 def a_ledger(**fields: object) -> Ledger:
@@ -231,7 +237,7 @@ def test_the_success_probability_starts_at_the_prior_and_learns(metrics):
     assert value(metrics, "remediation_success_probability", **ACTIONS) == pytest.approx(2.7 / 4)
 
 
-def test_the_ledger_tells_mode_pause_budgets_and_frozen_targets(metrics):
+def test_the_ledger_tells_mode_pause_and_frozen_targets(metrics):
     frozen = an_execution(State.FROZEN, execution_id="x-0", target="node-3")
     pause = Pause(since=NOON, by="operator")
 
@@ -240,21 +246,26 @@ def test_the_ledger_tells_mode_pause_budgets_and_frozen_targets(metrics):
     assert (value(metrics, "mode", mode="enforce"), value(metrics, "mode", mode="shadow")) == (1, 0)
     assert value(metrics, "paused") == 1
     assert value(metrics, "frozen_targets") == 1
-    assert value(metrics, "budget_remaining", budget="targets") == 5
-    assert value(metrics, "budget_remaining", budget="attempts") == 2
 
 
-def test_what_never_reached_the_charter_uses_up_no_attempt(metrics):
-    away = [an_execution(State.FAILED, execution_id=f"x-{number}", applied_at=None) for number in range(9)]
+def test_of_each_kind_of_budget_the_one_nearest_to_its_end_is_told(metrics):
+    metrics.budgets(a_budget(BudgetKind.TARGET, used) for used in (1, 4, 2))
 
-    metrics.ledger_opened(a_ledger(executions=tuple(away)))
+    assert value(metrics, "budget_remaining", budget="target") == 6
+    assert value(metrics, "budget_remaining", budget="attempts") == 0
 
-    assert value(metrics, "budget_remaining", budget="attempts") == 3
+
+def test_packs_held_are_counted_by_guard_until_they_are_free_again(metrics):
+    metrics.packs_held([Reason.STORM, Reason.STORM])
+    assert value(metrics, "packs_held", guard="storm") == 2
+
+    metrics.packs_held([])
+    assert value(metrics, "packs_held", guard="storm") == 0
 
 
 def test_a_refusal_at_admission_is_counted_and_a_mere_hold_is_not(metrics):
     metrics.action_refused(Reason.EXPIRED)
-    metrics.action_refused(Reason.PAUSED)
+    metrics.action_refused(Reason.STANDBY)
 
     assert value(metrics, "guard_refusals_total", guard="expired") == 1
     assert value(metrics, "guard_refusals_total", guard="other") is None
