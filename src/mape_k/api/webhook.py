@@ -147,8 +147,8 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float) -> byt
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed.")
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
-    if request.content.is_eof():  # it came with its head, as small ones do
-        return await _whole(request, max_bytes)
+    if request.content.is_eof() and request.content_length:  # it came with its head, as small ones do
+        return request.content.read_nowait()
     try:
         async with asyncio.timeout(seconds):
             return await _whole(request, max_bytes)

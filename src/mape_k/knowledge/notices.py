@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import chain
 
 import msgspec
-from sqlalchemy import Connection, Dialect, delete, exists, select
+from sqlalchemy import Connection, Dialect, delete, exists, func, select, tuple_
 
 from mape_k.errors import StoreError
 from mape_k.knowledge.schema import Instant, notices
@@ -19,26 +21,20 @@ from mape_k.ports import Clock, Notice
 KEEP = timedelta(days=1)
 """Longer than Alertmanager waits, by default, before it announces an alert again."""
 
+MOST_ROWS = 1_000_000
+"""More are not kept: the oldest give way, so that a flood of made-up alerts cannot fill the disk."""
+
 _LONGEST_TEXT = 1024
+_LONGEST_LABELS = 8192
 _LOOKED_UP_AT_ONCE = 500
 _MOST_COMPARED = 20_000
 
-# In the driver's own form: the toolkit's care for each row would cost more than SQLite does.
-_KEEP = """
-INSERT INTO notices (fingerprint, starts_at, status, name, labels, group_key, received_at, first_received_at, times)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (fingerprint, starts_at, status)
-DO UPDATE SET times = notices.times + 1, received_at = excluded.received_at
-"""
-_KEYS_AT_ONCE = 100
-_KNOWN = f"""
-WITH sent (fingerprint, starts_at, status) AS (VALUES {", ".join(["(?, ?, ?)"] * _KEYS_AT_ONCE)})
-SELECT kept.fingerprint, kept.starts_at, kept.status FROM sent CROSS JOIN notices AS kept
-WHERE kept.fingerprint = sent.fingerprint AND kept.starts_at = sent.starts_at AND kept.status = sent.status
-"""  # noqa: S608 (made of question marks)
-_NO_KEY = (None, None, None)
+_ROWS_AT_ONCE = 100
+_KEY = ("fingerprint", "starts_at", "status")
+_COLUMNS = (*_KEY, "name", "labels", "group_key", "received_at", "first_received_at", "times")
 
 _Key = tuple[str, ...]
-_Rows = Mapping[_Key, tuple[str, ...]]
+_Row = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +43,6 @@ class _Webhook:
 
     notices: Sequence[Notice]
     group_key: str
-    received_at: datetime
     kept: asyncio.Future[int]
 
     def answer(self, outcome: int | Exception) -> None:
@@ -67,12 +62,15 @@ class SqlNotices:
 
     Args:
         limit: webhooks that may wait at once; more are refused.
+        most_rows: beyond them the oldest are deleted, a hundredth more than needed, so that it happens seldom.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, limit: int = 1024) -> None:
+    def __init__(self, store: Store, clock: Clock, *, limit: int = 1024, most_rows: int = MOST_ROWS) -> None:
         self._store = store
         self._clock = clock
         self._limit = limit
+        self._most_rows = most_rows
+        self._rows_at_most = most_rows  # how many there are is found out with the first write
         self._waiting: list[_Webhook] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -81,8 +79,7 @@ class SqlNotices:
         if len(self._waiting) >= self._limit:
             raise StoreError(f"Knowledge cannot keep up: {self._limit} webhooks wait already")
         kept: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        received_at, group_key = self._clock.now(), group_key[:_LONGEST_TEXT]
-        self._waiting.append(_Webhook(notices=notices, group_key=group_key, received_at=received_at, kept=kept))
+        self._waiting.append(_Webhook(notices=notices, group_key=group_key, kept=kept))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
         return await kept
@@ -92,9 +89,16 @@ class SqlNotices:
             webhooks, self._waiting = self._waiting, []
             await self._write(webhooks)
 
+    def _keep(self, connection: Connection, webhooks: Sequence[_Webhook]) -> list[int]:
+        counts = _keep(connection, webhooks, self._clock.now())
+        self._rows_at_most += sum(counts)
+        if self._rows_at_most > self._most_rows:
+            self._rows_at_most = cut(connection, self._most_rows)
+        return counts
+
     async def _write(self, webhooks: Sequence[_Webhook]) -> None:
         try:
-            counts = await self._store.write(lambda connection: _keep(connection, webhooks))
+            counts = await self._store.write(lambda connection: self._keep(connection, webhooks))
         except Exception as error:  # noqa: BLE001 - whatever it was, who waits must be told
             for webhook in webhooks:
                 webhook.answer(error)
@@ -103,47 +107,88 @@ class SqlNotices:
                 webhook.answer(count)
 
 
-def _keep(connection: Connection, webhooks: Sequence[_Webhook]) -> list[int]:
+def _keep(connection: Connection, webhooks: Sequence[_Webhook], now: datetime) -> list[int]:
     """Write what webhooks announce, each alert and status once for each; return how many were new in each."""
-    parts = [_rows(webhook, connection.dialect) for webhook in webhooks]
-    known = _known(connection, list(chain.from_iterable(parts)))
-    rows = [row for part in parts for row in part.values()]
-    if rows:
-        connection.exec_driver_sql(_KEEP, rows)
+    parts = [_rows(webhook) for webhook in webhooks]
+    times = Counter(chain.from_iterable(parts))
+    rows = {key: row for part in parts for key, row in part.items()}
+    known = _known(connection, list(rows))
+    at = _instant(now, connection.dialect)
+    for some in _batches([(*key, *row, at, at, times[key]) for key, row in rows.items()]):
+        connection.exec_driver_sql(_keeping(connection.dialect.paramstyle, len(some)), _flat(some))
     return [_count_new(part, known) for part in parts]
 
 
 def _known(connection: Connection, keys: Sequence[_Key]) -> set[_Key]:
     found: set[_Key] = set()
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        some = keys[start : start + _KEYS_AT_ONCE]
-        padding = [_NO_KEY] * (_KEYS_AT_ONCE - len(some))
-        asked = tuple(chain.from_iterable((*some, *padding)))
-        found.update(map(tuple, connection.exec_driver_sql(_KNOWN, asked)))
+    for some in _batches(keys):
+        statement = _looking_up(connection.dialect.paramstyle, len(some))
+        found.update(map(tuple, connection.exec_driver_sql(statement, _flat(some))))
     return found
 
 
-def _count_new(rows: _Rows, known: set[_Key]) -> int:
+# In the driver's own form, many rows in a statement: the toolkit's care for each row would cost more than the engine,
+# and so would the driver's, which gives the interpreter away and asks for it back with each row.
+
+
+@cache
+def _keeping(paramstyle: str, rows: int) -> str:
+    return f"""
+INSERT INTO notices ({", ".join(_COLUMNS)}) VALUES {_marks(paramstyle, rows, len(_COLUMNS))}
+ON CONFLICT ({", ".join(_KEY)})
+DO UPDATE SET times = notices.times + excluded.times, received_at = excluded.received_at
+"""  # noqa: S608 (made of names and marks)
+
+
+@cache
+def _looking_up(paramstyle: str, keys: int) -> str:
+    return f"""
+WITH sent (fingerprint, starts_at, status) AS (VALUES {_marks(paramstyle, keys, len(_KEY))})
+SELECT kept.fingerprint, kept.starts_at, kept.status FROM sent CROSS JOIN notices AS kept
+WHERE kept.fingerprint = sent.fingerprint AND kept.starts_at = sent.starts_at AND kept.status = sent.status
+"""  # noqa: S608 (made of marks)
+
+
+def _marks(paramstyle: str, rows: int, columns: int) -> str:
+    row = ", ".join(["?" if paramstyle == "qmark" else "%s"] * columns)
+    return ", ".join([f"({row})"] * rows)
+
+
+def _batches(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+
+
+def _flat(rows: Sequence[_Row]) -> _Row:
+    return tuple(chain.from_iterable(rows))
+
+
+def _count_new(rows: Mapping[_Key, _Row], known: set[_Key]) -> int:
     """Return how many are not known, and know them from now on."""
     new = rows.keys() - known
     known |= new
     return len(new)
 
 
-def _rows(webhook: _Webhook, dialect: Dialect) -> _Rows:
-    """Return the values of ``_KEEP`` by their key."""
-    now = _instant(webhook.received_at, dialect)
-    keyed = {(_fingerprint(notice), notice.starts_at, notice.status): notice.labels for notice in webhook.notices}
-    return {
-        key: (*key, labels.get("alertname", "")[:_LONGEST_TEXT], _json(labels), webhook.group_key, now, now)
-        for key, labels in keyed.items()
-    }
+def _rows(webhook: _Webhook) -> dict[_Key, _Row]:
+    """Return name, labels and group by key; of more labels than anybody reads only the name."""
+    group_key = _text(webhook.group_key)
+    rows: dict[_Key, _Row] = {}
+    for notice in webhook.notices:
+        name, labels = _text(notice.labels.get("alertname", "")), _json(notice.labels)
+        kept = labels if len(labels) <= _LONGEST_LABELS else _json({"alertname": name})
+        rows[_fingerprint(notice), _text(notice.starts_at), notice.status] = (name, kept, group_key)
+    return rows
 
 
-def _instant(time: datetime, dialect: Dialect) -> str:
+def _text(text: str) -> str:
+    """Return a text as every engine takes it."""
+    return text[:_LONGEST_TEXT].replace("\0", "")
+
+
+def _instant(time: datetime, dialect: Dialect) -> object:
     """Return a time as the driver is given it."""
-    written = Instant().bind_processor(dialect)
-    return str(written(time) if written else time)
+    written = Instant().dialect_impl(dialect).bind_processor(dialect)
+    return written(time) if written else time
 
 
 def _json(labels: Mapping[str, str]) -> str:
@@ -153,7 +198,22 @@ def _json(labels: Mapping[str, str]) -> str:
 def _fingerprint(notice: Notice) -> str:
     """Return what names the alert; an Alertmanager before 0.20 sends none, then its labels do."""
     labels = sorted(notice.labels.items()) if not notice.fingerprint else ()
-    return notice.fingerprint or hashlib.sha256(msgspec.json.encode(labels)).hexdigest()[:16]
+    return _text(notice.fingerprint) or hashlib.sha256(msgspec.json.encode(labels)).hexdigest()[:16]
+
+
+def cut(connection: Connection, most_rows: int) -> int:
+    """Delete the oldest rows where there are too many; return how many are left.
+
+    What still fires is announced again and so never among the oldest, unless somebody makes alerts up.
+    """
+    rows = connection.execute(select(func.count()).select_from(notices)).scalar_one()
+    if rows <= most_rows:
+        return rows
+    too_many = rows - most_rows + most_rows // 100
+    key = [notices.c[name] for name in _KEY]
+    oldest = select(*key).order_by(notices.c.received_at).limit(too_many)
+    connection.execute(delete(notices).where(tuple_(*key).in_(oldest)))
+    return rows - too_many
 
 
 def prune(connection: Connection, now: datetime) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, NestedTransaction
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from mape_k.errors import StoreError
@@ -205,19 +205,21 @@ class Store:
 
 
 def _attempt(connection: Connection, write: _Write) -> None:
-    """Run one write in its savepoint; raises only when the transaction as a whole is lost."""
-    savepoint = connection.begin_nested()
+    """Run one write in its savepoint; raises only when the transaction as a whole is lost.
+
+    The savepoint is spoken in SQL: the toolkit compiles it anew each time, which takes longer than most writes.
+    """
+    connection.exec_driver_sql("SAVEPOINT attempt")
     try:
         write.result = write.run(connection)
     except Exception as error:  # noqa: BLE001 - it belongs to who asked for this write
         write.error = error
-        _undo(savepoint, error)
-    else:
-        savepoint.commit()
+        _undo(connection, error)
+    connection.exec_driver_sql("RELEASE SAVEPOINT attempt")
 
 
-def _undo(savepoint: NestedTransaction, error: Exception) -> None:
+def _undo(connection: Connection, error: Exception) -> None:
     try:
-        savepoint.rollback()
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT attempt")
     except DBAPIError:  # a full disk, for one, makes the engine give up the whole transaction by itself
         raise error from None

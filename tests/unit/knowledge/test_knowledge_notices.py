@@ -47,7 +47,7 @@ async def test_a_notice_is_kept_whole_and_outlives_the_daemon(tmp_path):
         (row,) = await rows(knowledge)
 
     assert (row["fingerprint"], row["status"], row["labels"], row["group_key"]) == ("f1", "firing", HOSTILE, "{}")
-    assert (row["name"], row["starts_at"]) == (HOSTILE["alertname"], "2026-03-01T11:59:59.123456789Z")
+    assert (row["name"], row["starts_at"]) == ("it's  a ? (trap) %s", "2026-03-01T11:59:59.123456789Z")
 
 
 async def test_a_repeated_notice_is_one_row_that_says_how_often_and_when(tmp_path):
