@@ -33,6 +33,7 @@ from mape_k.ports import Clock
 __all__ = [
     "AuditFiles",
     "Knowledge",
+    "Lease",
     "SqlArchive",
     "SqlDeadLetters",
     "SqlJournal",

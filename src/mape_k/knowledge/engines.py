@@ -8,7 +8,7 @@ from sqlalchemy import Connection, create_engine, insert, select
 from mape_k.knowledge import postgresql, sqlite
 from mape_k.knowledge.migrate import migrate, require_head
 from mape_k.knowledge.postgresql import PostgresDatabase, is_postgresql, shown
-from mape_k.knowledge.schema import metadata
+from mape_k.knowledge.schema import audit, metadata
 from mape_k.knowledge.sqlite import SqliteFile, database_file
 
 __all__ = ["copy_database", "looking", "open_database", "shown", "unhurried"]
@@ -65,6 +65,8 @@ def copy_database(url: str, folder: Path) -> str:
 
 def _copy_rows(source: Connection, target: Connection) -> None:
     for table in metadata.sorted_tables:
+        if table is audit:
+            continue  # a copy begins a trail of its own, with a key of its own
         rows = source.execute(select(table), execution_options={"yield_per": _ROWS_AT_ONCE}).mappings()
         for some in rows.partitions():
             target.execute(insert(table), [dict(row) for row in some])

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,11 +14,13 @@ from integration.systemd import Systemd
 from mape_k import __version__
 from mape_k.api import Live, Services, serve
 from mape_k.catalogue import load_catalogue
-from mape_k.errors import ConfigError
+from mape_k.errors import ConfigError, StoreError
+from mape_k.guards import budgets, held_packs
 from mape_k.knowledge import Knowledge
 from mape_k.loop import Loop
+from mape_k.main.leadership import Leadership
 from mape_k.main.wiring import make_loop, open_peers, opened
-from mape_k.model import Catalogue, CycleReport, CycleResult, Mode
+from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, WokenBy
 from mape_k.settings import Address, Settings, Tokens, ensure_tokens
 from mape_k.telemetry import Metrics, canonical_line, configure_logging
 
@@ -71,7 +73,12 @@ async def _listening(services: Services, settings: Settings) -> AsyncIterator[st
 
 
 def _secrets(settings: Settings, tokens: Tokens) -> list[str]:
-    given = (settings.charter_token, settings.prometheus_token, settings.alertmanager_token)
+    given = (
+        settings.charter_token,
+        settings.prometheus_token,
+        settings.alertmanager_token,
+        settings.knowledge_password,
+    )
     return [s.get_secret_value() for s in (*given, tokens.operator, tokens.ingest) if s is not None]
 
 
@@ -85,8 +92,23 @@ class Daemon:
     metrics: Metrics
     systemd: Systemd
     clock: SystemClock
+    leadership: Leadership = field(init=False)
     is_draining: bool = False
     _services: Services | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        self.leadership = Leadership(
+            self.knowledge.lease,
+            clock=self.clock,
+            renew_seconds=self.settings.lease_renew_seconds,
+            patience_seconds=2 * self.settings.interval,
+            changed=self.lead_changed,
+        )
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this daemon is in charge: it has the lease, and the Charter follows it."""
+        return self.knowledge.lease.is_held and not self.loop.executor.is_fenced
 
     def services(self, tokens: Tokens) -> Services:
         """Return what the HTTP interface may reach."""
@@ -106,7 +128,7 @@ class Daemon:
                 started_at=started_at,
                 interval_seconds=self.settings.interval,
                 report=self.loop.last_report,
-                is_leader=not self.loop.executor.is_fenced,
+                is_leader=self.is_leader,
                 is_draining=self.is_draining,
             ),
             catalogue=lambda: self.loop.catalogue,
@@ -119,10 +141,12 @@ class Daemon:
         """Say what runs, and in which mode; what earlier daemons did is taken over, so that it counts as known."""
         self.metrics.build_info(__version__)
         self.metrics.mode(self.settings.mode)
-        self.metrics.leader(is_leader=True)
+        self.metrics.leader(is_leader=self.is_leader)
         self.metrics.cycle_budget(self.settings.cycle_budget)
         self.metrics.catalogue_loaded(self.loop.catalogue)
-        self.metrics.ledger_opened(await self.knowledge.journal.ledger())
+        ledger = await self.knowledge.journal.ledger()
+        self.metrics.ledger_opened(ledger)
+        self._tell_restraint(ledger)
         log.info(
             "started",
             version=__version__,
@@ -131,6 +155,7 @@ class Daemon:
             meaning=MODE_SENTENCES[self.settings.mode],
             packs=list(self.loop.catalogue.packs),
             epoch=self.knowledge.epoch,
+            leads=self.knowledge.lease.is_held,
         )
         self.loop.closed = self.closed
         self.systemd.ready(f"{self.settings.mode}, listening on {address}")
@@ -143,10 +168,23 @@ class Daemon:
         running.add_signal_handler(signal.SIGHUP, self.reload)
 
     async def run(self) -> None:
-        """Run the loop until a signal ends it; then finish or journal what is under way."""
-        await self.loop.run_forever()
-        cut = await self.loop.executor.drain(DRAIN_SECONDS)
+        """Run the loop until a signal ends it; then finish or journal what is under way, and let another one lead."""
+        keeping = asyncio.create_task(self.leadership.keep(), name="leadership")
+        try:
+            await self.loop.run_forever()
+            cut = await self.loop.executor.drain(DRAIN_SECONDS)
+        finally:
+            keeping.cancel()
+        with suppress(StoreError):  # then the others wait until the lease ends
+            await self.knowledge.lease.release()
         log.info("drained", cut=cut)
+
+    def lead_changed(self, leads: bool) -> None:
+        """Take up what is open as the new leader, or leave everything to another one."""
+        if leads:
+            self.loop.executor.begin_epoch()
+        self.metrics.leader(is_leader=self.is_leader)
+        self.loop.wake(WokenBy.DEADLINE)
 
     def stop(self) -> None:
         """Begin to stop: no new webhooks, no new cycle, no new action."""
@@ -176,8 +214,12 @@ class Daemon:
             return [f"the last cycle failed: {report.failure}"]
         sources = report.snapshot.sources.values() if report.snapshot else ()
         reasons = [f"{s.name} cannot be seen: {s.detail}" for s in sources if not s.is_up]
-        reasons += [FENCED] if self.loop.executor.is_fenced else []
+        reasons += [self._fenced()] if self.loop.executor.is_fenced else []
         return reasons + ([report.failure] if report.failure else [])
+
+    def _fenced(self) -> str:
+        theirs = self.loop.executor.fenced_by or "a higher one"
+        return f"the Charter follows epoch {theirs}, this daemon has {self.knowledge.epoch}: {FENCED}"
 
     def closed(self, report: CycleReport) -> None:
         """Tell metrics, log, status page and service manager of a cycle that ended."""
@@ -185,20 +227,30 @@ class Daemon:
         if report.late_seconds is not None:
             self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
-        self.metrics.leader(is_leader=not self.loop.executor.is_fenced)
+        self._tell_restraint(report.ledger_by_now)
+        self.metrics.leader(is_leader=self.is_leader)
         self.metrics.circuit("charter", is_open=self.loop.executor.hold is not None)
         self.metrics.knowledge_up(report.is_store_up)
         line = canonical_line(report)
         (log.info if is_complete else log.error)("cycle_closed", **line)
         if self._services is not None:
             self._services.events.publish("cycle_closed", line, report.cycle_id)
+        if is_complete:
+            self.leadership.cycle_completed()
         # A store that fails is told by everything above; a restart would only take away who tells it.
         if is_complete or not report.is_store_up:
             self.systemd.watchdog()
         self.systemd.status(_status_line(self.settings.mode, report))
 
+    def _tell_restraint(self, ledger: Ledger | None) -> None:
+        """Tell what is left of the budgets, and which packs are held back; a cycle without a ledger changes nothing."""
+        if ledger is None:
+            return
+        self.metrics.budgets(budgets(ledger, self.loop.catalogue))
+        self.metrics.packs_held(held_packs(ledger, self.loop.catalogue).values())
 
-FENCED = "the Charter follows a daemon with a higher epoch: end that one, then start this one again"
+
+FENCED = "end the daemon that has it; where there is none, `mape-k knowledge raise-epoch` lets this one act again"
 
 MODE_SENTENCES: Mapping[Mode, str] = {
     Mode.SHADOW: "decides, records and scores, never acts; MAPE_K_MODE=enforce lets it act",

@@ -11,7 +11,7 @@ from pathlib import Path
 from integration.alertmanager_client import PostableAlert
 from integration.clock import SystemClock
 from mape_k.catalogue import load_catalogue
-from mape_k.errors import MapeKError, TransientError
+from mape_k.errors import MapeKError, StoreError, TransientError
 from mape_k.knowledge import copy_database
 from mape_k.main.wiring import Peers, make_loop, make_monitor, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, Mode, Pack, Quality, Vector, WokenBy
@@ -45,9 +45,11 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
 async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:
     clock, metrics = SystemClock(), Metrics()
     async with (
-        opened(settings, clock, metrics) as knowledge,
+        opened(settings, clock, metrics, replica=f"{settings.replica_name}/once") as knowledge,
         open_peers(settings, clock, metrics, knowledge) as peers,
     ):
+        if not knowledge.lease.is_held:
+            raise StoreError("a running daemon leads; look with --dry-run, or ask that one")
         loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
         report = await loop.run_cycle(WokenBy.OPERATOR)
         await loop.executor.drain(CHECK_SECONDS)

@@ -97,10 +97,12 @@ def make_loop(
         executor=Executor(
             effector=peers.charter,
             journal=knowledge.journal,
+            alerts=peers.alertmanager,
             clock=clock,
             request_timeout_seconds=settings.execute_budget,
             told=metrics.action_moved,
             refused=metrics.action_refused,
+            leads=lambda: knowledge.lease.is_held,
         ),
         journal=knowledge.journal,
         catalogue=catalogue,
@@ -128,8 +130,17 @@ def make_monitor(settings: Settings, peers: Peers, clock: SystemClock, *, budget
 
 
 @asynccontextmanager
-async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> AsyncIterator[Knowledge]:
-    """Open Knowledge for this process alone, and close it when all is done."""
+async def opened(
+    settings: Settings, clock: SystemClock, metrics: Metrics, *, replica: str = ""
+) -> AsyncIterator[Knowledge]:
+    """Open Knowledge, a file for this process alone, and close it when all is done.
+
+    Args:
+        settings: where it is.
+        clock: the time.
+        metrics: told of writes.
+        replica: the name for the lease, where it is not that of the daemon.
+    """
     knowledge = await open_knowledge(
         settings.knowledge_file_url,
         clock=clock,
@@ -139,6 +150,9 @@ async def opened(settings: Settings, clock: SystemClock, metrics: Metrics) -> As
         recent_notices_seconds=NOTICES_AGREE_AFTER_INTERVALS * settings.interval,
         write_seconds=metrics.knowledge_written,
         audit_files=AuditFiles(key=settings.audit_key_path, anchor=settings.audit_anchor_path),
+        replica=replica or settings.replica_name,
+        lease_seconds=settings.lease_seconds,
+        bounds=settings.bounds,
     )
     try:
         yield knowledge

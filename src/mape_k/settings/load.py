@@ -104,6 +104,7 @@ def _told(name: str, text: str, error: ErrorDetails) -> str:
 def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield what does not fit together, each with the variables that it rests on."""
     yield from _timing(settings)
+    yield from _lease(settings)
     tokens = (settings.operator_token, settings.ingest_token)
     names = ("MAPE_K_OPERATOR_TOKEN", "MAPE_K_INGEST_TOKEN")
     if not settings.listen.is_loopback and None in tokens:
@@ -113,6 +114,13 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
         yield names, f"{' and '.join(names)} are the same (not shown): expected two different secrets"
     if not settings.state_folder.is_absolute():
         yield SURROUNDINGS, "no state folder is known: expected STATE_DIRECTORY, XDG_STATE_HOME or HOME to be absolute"
+
+
+def _lease(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    lease, renew = settings.lease_seconds, settings.lease_renew_seconds
+    if 3 * renew > lease + _ROUNDING:
+        sentence = f"MAPE_K_LEASE_RENEW_SECONDS={renew:g}: expected at most a third of MAPE_K_LEASE_SECONDS={lease:g}"
+        yield ("MAPE_K_LEASE_SECONDS", "MAPE_K_LEASE_RENEW_SECONDS"), f"{sentence}, so that two may go amiss"
 
 
 def _timing(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:

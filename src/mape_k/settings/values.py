@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[!-~]{1,4096}")
+_REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,62}")
 _AUDIT_KEY = re.compile(r"[0-9a-fA-F]{64}\s*")
 _LONGEST_KEY = 128
 _SHORTEST_OWN_TOKEN = 16
@@ -70,7 +71,7 @@ def _url(text: str) -> str:
 def _knowledge_url(text: str) -> str:
     scheme, _, path = text.partition("://")
     if scheme.startswith("postgres"):
-        raise ValueError("only SQLite is supported in this version: expected sqlite:////absolute/path.db")
+        return _postgresql_url(text)
     if scheme != "sqlite" or "?" in path or path.endswith("/"):
         raise ValueError("expected sqlite:////absolute/path.db")
     if not path.startswith("//"):
@@ -78,6 +79,21 @@ def _knowledge_url(text: str) -> str:
             "three slashes name a file relative to wherever the daemon happens to start; "
             f"expected four, as in sqlite:////{path.strip('/') or 'var/lib/mape-k/knowledge.db'}"
         )
+    return text
+
+
+def _postgresql_url(text: str) -> str:
+    """Return a URL without a password: addresses end up in logs, in lists of processes and in error messages."""
+    expected = "expected postgresql://user@host:port/database, with what libpq takes after ?"
+    try:
+        parts = urlsplit(text)
+        has_address = bool(parts.hostname) and bool(parts.username) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        has_address = False
+    if not has_address or parts.scheme != "postgresql" or not re.fullmatch(r"/[^/]+", parts.path):
+        raise ValueError(expected)
+    if parts.password is not None or {"password", "passfile"} & parse_qs(parts.query).keys():
+        raise ValueError("expected no password in the address; put it into MAPE_K_KNOWLEDGE_PASSWORD_FILE")
     return text
 
 
@@ -90,6 +106,12 @@ def _audit_key_file(text: str) -> Path:
     if not is_key:
         raise ValueError(expected)
     return path
+
+
+def _replica(text: str) -> str:
+    if text and _REPLICA.fullmatch(text) is None:
+        raise ValueError("expected 1 to 63 letters, digits and . : _ -")
+    return text
 
 
 def _token(secret: SecretStr) -> SecretStr:
@@ -125,5 +147,6 @@ Packs: TypeAlias = Annotated[tuple[str, ...], _parts(":"), Field(min_length=1)]
 Listen: TypeAlias = Annotated[Address, BeforeValidator(_address)]
 AuditKeyFile: TypeAlias = Annotated[Path, BeforeValidator(_audit_key_file)]
 KnowledgeUrl: TypeAlias = Annotated[str, AfterValidator(_knowledge_url)]
+Replica: TypeAlias = Annotated[str, AfterValidator(_replica)]
 Token: TypeAlias = Annotated[SecretStr, AfterValidator(_token)]
 OwnToken: TypeAlias = Annotated[SecretStr, AfterValidator(_own_token)]

@@ -1,14 +1,27 @@
 """Every variable, its default and what it takes; defaults are written as the environment would hold them."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mape_k.model import Bounds, Mode, Phase
 from mape_k.settings.freezes import EXPECTED, Freezes
-from mape_k.settings.values import AuditKeyFile, KnowledgeUrl, Listen, OwnToken, Packs, Seconds, Token, Url, Urls
+from mape_k.settings.values import (
+    AuditKeyFile,
+    KnowledgeUrl,
+    Listen,
+    OwnToken,
+    Packs,
+    Replica,
+    Seconds,
+    Token,
+    Url,
+    Urls,
+)
 
 PREFIX = "MAPE_K_"
 
@@ -83,7 +96,11 @@ class Settings(Surroundings):
         "2", "a number of scrape intervals from 1 to 100"
     )
 
-    knowledge_url: KnowledgeUrl | None = _variable(None, "sqlite:////absolute/path.db")
+    knowledge_url: KnowledgeUrl | None = _variable(None, "sqlite:////absolute/path.db or postgresql://user@host/db")
+    knowledge_password: Token | None = _variable(None, "a secret text")
+    replica: Replica = _variable("", "a name that no other replica has")
+    lease_seconds: Annotated[Seconds, Field(ge=0.5)] = _variable("10", "a number of seconds from 0.5 to 86400")
+    lease_renew_seconds: Annotated[Seconds, Field(ge=0.1)] = _variable("3", "a number of seconds from 0.1 to 86400")
     retention_days: Annotated[float, Field(ge=0.01, le=3650)] = _variable("30", "a number of days from 0.01 to 3650")
     audit_key_file: AuditKeyFile | None = _variable(None, "an absolute path of a file with 64 hexadecimal digits")
     snapshots_megabytes: Annotated[int, Field(ge=1, le=100_000)] = _variable("256", "a whole number from 1 to 100000")
@@ -123,8 +140,22 @@ class Settings(Surroundings):
 
     @property
     def knowledge_file_url(self) -> str:
-        """Where Knowledge is kept: what is configured, else a file in the state folder."""
-        return self.knowledge_url or f"sqlite:///{self.state_folder / 'knowledge.db'}"
+        """Where Knowledge is kept, with its password: what is configured, else a file in the state folder."""
+        url = self.knowledge_url or f"sqlite:///{self.state_folder / 'knowledge.db'}"
+        if self.knowledge_password is None or not self.is_shared:
+            return url
+        user, _, place = url.partition("@")
+        return f"{user}:{quote(self.knowledge_password.get_secret_value(), safe='')}@{place}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several replicas may use this Knowledge."""
+        return (self.knowledge_url or "").startswith("postgresql")
+
+    @property
+    def replica_name(self) -> str:
+        """Who this daemon is among the replicas; the same after a restart, so that it need not wait for itself."""
+        return self.replica or f"{gethostname()}:{self.listen.port}"
 
     @property
     def audit_key_path(self) -> Path:
@@ -142,5 +173,5 @@ VARIABLES = tuple(
     field.alias or name for name, field in Settings.model_fields.items() if name not in Surroundings.model_fields
 )
 """The name of every variable that a person sets."""
-SECRETS = tuple(name for name in VARIABLES if name.endswith("_TOKEN"))
+SECRETS = tuple(name for name in VARIABLES if name.endswith(("_TOKEN", "_PASSWORD")))
 """Those of them that are never shown; each may come from a file, named by the variable with ``_FILE`` behind."""

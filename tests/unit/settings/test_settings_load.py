@@ -69,7 +69,7 @@ def test_without_any_variable_it_looks_at_this_machine_and_does_nothing():
         ("MAPE_K_LISTEN", "127.0.0.1:65536", "HOST:PORT"),
         ("MAPE_K_LISTEN", "::1:8001x", "HOST:PORT"),
         ("MAPE_K_LISTEN", "a/b:1", "HOST:PORT"),
-        ("MAPE_K_KNOWLEDGE_URL", "postgresql://host/db", "sqlite:////absolute/path.db"),
+        ("MAPE_K_KNOWLEDGE_URL", "postgresql://host/db", "postgresql://user@host:port/database"),
         ("MAPE_K_KNOWLEDGE_URL", "sqlite:///var/lib/x.db", "four, as in sqlite:////var/lib/x.db"),
         ("MAPE_K_KNOWLEDGE_URL", "sqlite://", "four, as in sqlite:////var/lib/mape-k/knowledge.db"),
         ("MAPE_K_KNOWLEDGE_URL", "sqlite:////x.db?mode=ro", "sqlite:////absolute/path.db"),
