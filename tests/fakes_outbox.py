@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, create_engine
@@ -44,12 +45,12 @@ class FakeNotifier:
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name, self.clock, self.failure, self.hangs = name, clock, None, False
-        self.asked: list[str] = []
+        self.asked: list[datetime] = []
         self.sent: list[Message] = []
         self.keys: list[str] = []
 
     async def send(self, message: Message, *, key: str, timeout_seconds: float) -> None:
-        self.asked.append(self.clock.now().isoformat())
+        self.asked.append(self.clock.now())
         self.keys.append(key)
         if self.failure:
             await self.clock.sleep(timeout_seconds if self.hangs else 0)
