@@ -1,0 +1,1 @@
+"""What happened elsewhere, and what happens every day: a small town that the real daemon looks after."""

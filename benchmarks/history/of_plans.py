@@ -1,0 +1,404 @@
+"""Stories of plans: too late, about nothing, about too much, too often, in spite of what people said."""
+
+import math
+from itertools import pairwise
+
+from alembic import command
+from alembic.config import Config
+
+from history.scenario import Stage
+from history.tell import story
+from history.town import REGIONS, Fault
+from mape_k.knowledge.ledger import write_meta
+from mape_k.knowledge.migrate import FOLDER
+from mape_k.knowledge.sqlite import SqliteFile
+from mape_k.model import Reason
+
+NODE, OTHER = "node-07", "node-11"
+
+
+@story("AWS DynamoDB, October 2025")
+async def stale_plan_before_it_is_noted(stage: Stage) -> None:
+    """A plan is held up before it could be written down; when its turn comes it is too old, and a new one is made."""
+    await _held_up(stage, [90.0])
+
+
+@story("AWS DynamoDB, October 2025")
+async def stale_plan_before_it_is_sent(stage: Stage) -> None:
+    """The same a step later: it is written down, and held up before it is sent."""
+    await _held_up(stage, [0.0, 90.0])
+
+
+async def _held_up(stage: Stage, seconds: list[float]) -> None:
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, begins=100))
+    stage.daemon.writes_held_up = seconds
+    await stage.daemon.start()
+    await stage.until(1200)
+    late = [effect for effect in stage.effects() if effect.is_late]
+    stage.demand(not late, f"{len(late)} policies were put in force after the end of their plan")
+    stage.demand_told(Reason.EXPIRED)
+    stage.demand_healed()
+
+
+@story("AWS DynamoDB, October 2025")
+async def newer_daemon_in_charge(stage: Stage) -> None:
+    """While this daemon was away another one took over; the Charter follows that one, and this one stops."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, begins=100))
+    await stage.daemon.start()
+    town.epoch = 99
+    await stage.until(1800)
+    stage.demand_nothing_done()
+    stage.demand(stage.daemon.charter.asked["stale"] <= 1, "it went on sending after it was told that another leads")
+    stage.demand_told(Reason.FENCED)
+
+
+@story("AWS DynamoDB, October 2025")
+async def clean_up_of_what_is_in_force(stage: Stage) -> None:
+    """The same policy is put in force again before its first life ends; the end of that takes nothing away."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=60, returns_after=700, cures=SHED))
+    await stage.daemon.start()
+    await stage.until(2500)
+    stage.demand(len(stage.effects()) >= 2, "the policy was not put in force again")
+    stage.demand(not stage.effects(what="undo"), "the policy that held was taken away")
+    stage.demand_told(Reason.SUPERSEDED)
+
+
+@story("Google, Diskerase")
+async def nothing_named(stage: Stage) -> None:
+    """Alerts name no service, or all of them."""
+    wild = ("*", ".*", "all")
+    town = stage.build(more=wild)
+    town.faults += [Fault(node=node, begins=100) for node in wild]
+    town.alert_without_node = True
+    await stage.daemon.start()
+    await stage.until(900)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.EMPTY_TARGET)
+    stage.demand_told(Reason.TARGET_UNKNOWN)
+
+
+@story("Google Cloud, June 2019")
+async def several_locations_at_once(stage: Stage) -> None:
+    """Two regions fail together; they are never drained together, and once one is mended the other is."""
+    town = stage.build(nodes=40)
+    first, second = REGIONS
+    town.faults.append(Fault(node=first, quantity="region", begins=100, cures=DRAIN))
+    town.faults.append(Fault(node=second, quantity="region", begins=100, ends=900, cures=DRAIN))
+    await stage.daemon.start()
+    await stage.until(900)
+    together = stage.effects(until=min(stage.judged_at(first), stage.judged_at(second)))
+    stage.demand(len(together) <= 1, "two regions were drained together")
+    stage.demand_told(Reason.STAGED, Reason.BLAST_RADIUS)
+    await stage.until(1800)
+    stage.demand_healed(*REGIONS)
+
+
+@story("Google Cloud, June 2019")
+async def too_much_at_once(stage: Stage) -> None:
+    """A region and a service fail together; acting on both would touch more than allowed, so nothing is begun."""
+    town = stage.build()
+    town.faults.append(Fault(node=REGIONS[0], quantity="region", begins=100, cures=DRAIN))
+    town.faults.append(Fault(node=NODE, begins=100, ends=900, cures=frozenset()))
+    await stage.daemon.start()
+    await stage.until(900)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.BLAST_RADIUS)
+    await stage.until(1800)
+    stage.demand_healed(REGIONS[0])
+
+
+@story("Google Cloud, June 2019")
+async def half_of_everything(stage: Stage) -> None:
+    """In a small town the same remedy would touch more than half of all there is."""
+    town = stage.build(nodes=8)
+    town.faults.append(Fault(node=REGIONS[0], quantity="region", begins=100, cures=DRAIN))
+    await stage.daemon.start()
+    await stage.until(900)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.BLAST_RADIUS)
+
+
+@story("Reddit, August 2016")
+async def pause_in_a_migration(stage: Stage) -> None:
+    """A person paused an older version; the tables are migrated, the daemon restarts twice, the pause stays."""
+    town = stage.build()
+    _older_tables_with_a_pause(stage)
+    town.faults.append(Fault(node=NODE, begins=100))
+    for restart in (500, 900, 1300):
+        await stage.daemon.start()
+        await stage.until(restart)
+        stage.demand_told(Reason.PAUSED, since=restart - 300)
+        await stage.daemon.stop()
+    await stage.daemon.start()
+    stage.demand_nothing_done()
+    await stage.daemon.knowledge.orders.resume("", by="dolores")
+    await stage.until(1900)
+    stage.demand_healed()
+
+
+def _older_tables_with_a_pause(stage: Stage) -> None:
+    """Make the tables of the revision before pauses had a scope."""
+    database = SqliteFile(stage.folder / "knowledge.db")
+    with database.writer.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        since = stage.clock.now().isoformat()
+        write_meta(connection, "pause", {"since": since, "by": "dolores", "comment": "the migration"})
+    database.close()
+
+
+@story("Reddit, August 2016")
+async def most_of_the_inventory_gone(stage: Stage) -> None:
+    """A register that is half migrated shows a third of the services; what it says of those is not acted upon."""
+    town = stage.build()
+    await stage.daemon.start()
+    await stage.until(290)
+    town.unseen = frozenset(town.nodes[7:])
+    town.faults.append(Fault(node="node-03", begins=300))
+    await stage.until(800)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.INVENTORY_DROP)
+    town.unseen = frozenset()
+    await stage.until(1500)
+    stage.demand_healed()
+
+
+@story("GitHub, October 2018")
+async def what_cannot_be_undone(stage: Stage) -> None:
+    """The only remedy deletes; a person is asked, once, and it is done once they agreed."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, quantity="disk", level=0.99, begins=100, cures=frozenset({"wipe_disk"})))
+    await stage.daemon.start()
+    await stage.until(600)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.IRREVERSIBLE, Reason.APPROVAL_WANTED)
+
+
+@story("GitHub, September 2012")
+async def same_again_too_soon(stage: Stage) -> None:
+    """The remedy wears off after minutes, again and again; it is not repeated before its cool-down is over."""
+    await _relapsing(stage, hours=1, returns_after=200, max_attempts=99, cooldown_seconds=900)
+    starts = [effect.at for effect in stage.effects()]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    stage.demand(min(gaps, default=math.inf) >= 900, f"repeated after {min(gaps, default=0):.0f} s")
+    stage.demand(len(starts) > 1, "it was never tried again")
+    stage.demand_told(Reason.COOLDOWN)
+
+
+@story("GitHub, September 2012")
+async def same_again_and_again(stage: Stage) -> None:
+    """The same over two hours: three times an hour on one service, and then it is a person's turn."""
+    await _relapsing(stage, hours=2, max_attempts=3)
+    _demand_at_most(stage, 3, per=3600)
+    stage.demand_told(Reason.ATTEMPT_BUDGET)
+
+
+@story("GitHub, September 2012")
+async def coming_and_going(stage: Stage) -> None:
+    """Attempts are left, but it opened so often lately that a person is asked first."""
+    await _relapsing(stage, hours=1, max_attempts=99, flapping_after=3)
+    _demand_at_most(stage, 3, per=3600)
+    stage.demand_told(Reason.FLAPPING)
+
+
+@story("Amazon EBS, April 2011")
+async def one_service_never_left_in_peace(stage: Stage) -> None:
+    """Whatever may be done to a service, only so much is done to one in an hour."""
+    await _relapsing(stage, hours=2, max_attempts=99, max_on_target=3)
+    _demand_at_most(stage, 3, per=3600)
+    stage.demand_told(Reason.TARGET_BUDGET)
+
+
+async def _relapsing(
+    stage: Stage,
+    *,
+    hours: int,
+    returns_after: float = 400,
+    max_attempts: int,
+    cooldown_seconds: float = 300,
+    flapping_after: int = 99,
+    max_on_target: int = 99,
+) -> None:
+    """Let a load come back again and again after its remedy; every guard but the one in question is out of the way."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=60, returns_after=returns_after, cures=SHED))
+    stage.change(
+        "shed_load",
+        max_attempts=max_attempts,
+        cooldown_seconds=cooldown_seconds,
+        probation_seconds=0.0,
+        limits={"flapping_after": flapping_after, "max_on_target": max_on_target},
+    )
+    await stage.daemon.start()
+    await stage.until(hours * 3600)
+
+
+def _demand_at_most(stage: Stage, count: int, *, per: float) -> None:
+    starts = [effect.at for effect in stage.effects()]
+    most = max((sum(begin <= at < begin + per for at in starts) for begin in starts), default=0)
+    stage.demand(most <= count, f"done {most} times within {per:.0f} s")
+    stage.demand(starts, "never done at all")
+
+
+@story("Amazon EBS, April 2011")
+async def everybody_at_once_by_one_remedy(stage: Stage) -> None:
+    """One service after another fails; one remedy is used so often, wherever, and not more."""
+    await _one_after_another(stage, limits={"max_of_remediation": 3})
+    _demand_at_most(stage, 3, per=3600)
+    stage.demand_told(Reason.REMEDIATION_BUDGET)
+
+
+@story("Amazon EBS, April 2011")
+async def everything_together(stage: Stage) -> None:
+    """The same, with a limit on all that is done."""
+    await _one_after_another(stage, MAPE_K_ACTION_BUDGET="3")
+    _demand_at_most(stage, 3, per=3600)
+    stage.demand_told(Reason.GLOBAL_BUDGET)
+
+
+async def _one_after_another(stage: Stage, *, limits: dict[str, int] | None = None, **variables: str) -> None:
+    town = stage.build(**variables)
+    town.faults += [
+        Fault(node=node, quantity="load", level=2, begins=100 + 300 * number, cures=SHED)
+        for number, node in enumerate(town.nodes[:6])
+    ]
+    stage.change(limits=limits or {})
+    await stage.daemon.start()
+    await stage.until(2400)
+
+
+@story("Amazon EBS, April 2011")
+async def herd_of_repairs(stage: Stage) -> None:
+    """Five services fail together; one is repaired, then a few, then the rest."""
+    town = stage.build()
+    ill = town.nodes[:5]
+    town.faults += [Fault(node=node, begins=100) for node in ill]
+    await stage.daemon.start()
+    await stage.until(2400)
+    _demand_first_one_alone(stage)
+    stage.demand_told(Reason.STAGED)
+    stage.demand_healed()
+
+
+def _demand_first_one_alone(stage: Stage) -> None:
+    first, *others = stage.effects() or [None]
+    well_at = stage.judged_at(first.node) if first else 0.0
+    stage.demand(others, "not more than one was treated")
+    stage.demand(all(effect.at >= well_at for effect in others), "a second one was treated before the first was well")
+
+
+@story("Knight Capital, August 2012")
+async def one_bad_remedy_for_all(stage: Stage) -> None:
+    """The remedy does not help the first of five; the others are spared it."""
+    town = stage.build()
+    town.faults += [Fault(node=node, begins=100, cures=frozenset()) for node in town.nodes[:5]]
+    await stage.daemon.start()
+    await stage.until(3000)
+    tried = {effect.node for effect in stage.effects() if effect.kind == "restart"}
+    stage.demand(len(tried) == 1, f"the remedy that did not help was used on {len(tried)} services")
+    stage.demand_told(Reason.STAGED)
+
+
+@story("Knight Capital, August 2012")
+async def nothing_helps(stage: Stage) -> None:
+    """What did not help is not tried again in the same incident, and undone; then a person is asked."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, begins=100, cures=frozenset()))
+    stage.change("restart", cooldown_seconds=0.0)
+    stage.change("reroute", cooldown_seconds=0.0)
+    await stage.daemon.start()
+    await stage.until(3600)
+    kinds = [effect.kind for effect in stage.effects()]
+    stage.demand(sorted(kinds) == ["reroute", "restart"], f"tried {', '.join(kinds) or 'nothing'}")
+    stage.demand(len(stage.effects(what="undo")) == 1, "what did not help was not undone")
+    stage.demand_told(Reason.EXHAUSTED)
+
+
+@story("Knight Capital, August 2012")
+async def roll_back_refused(stage: Stage) -> None:
+    """What did not help cannot be undone: the service is left alone, whatever else happens to it."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=60, cures=frozenset()))
+    town.faults.append(Fault(node=NODE, begins=1200))
+    town.trouble_with("undo", 0, math.inf, how="refused")
+    await stage.daemon.start()
+    await stage.until(2400)
+    stage.demand_nothing_done(since=1000)
+    stage.demand_told(Reason.ROLL_BACK_FAILED)
+    stage.demand_told(Reason.TARGET_FROZEN, since=1200)
+
+
+@story("Knight Capital, August 2012")
+async def everything_makes_it_worse(stage: Stage) -> None:
+    """Whatever is done does not help; after five such outcomes nothing more is begun until a person looks."""
+    town = stage.build()
+    town.faults += [
+        Fault(node=node, quantity="load", level=2, begins=60 + 360 * number, ends=500 + 360 * number, cures=frozenset())
+        for number, node in enumerate(town.nodes[:9])
+    ]
+    stage.change("shed_load", prior_weight=1000.0, limits={"bad_from": 5})
+    await stage.daemon.start()
+    await stage.until(3600)
+    done = len(stage.effects())
+    stage.demand(done == 5, f"{done} actions were begun, none of which helped")
+    stage.demand_told(Reason.BAD_OUTCOMES)
+
+
+@story("two remedies at odds")
+async def two_things_on_one_service(stage: Stage) -> None:
+    """Two things are wrong with one service; the second is not touched before the first is judged."""
+    town = stage.build()
+    town.faults.append(Fault(node=NODE, begins=100))
+    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=90, cures=SHED))
+    await stage.daemon.start()
+    await stage.until(1800)
+    _demand_first_one_alone(stage)
+    stage.demand_told(Reason.IN_FLIGHT)
+
+
+@story("a change freeze")
+async def change_freeze(stage: Stage) -> None:
+    """Changes are frozen for an hour; then they are not."""
+    town = stage.build(MAPE_K_FREEZE_WINDOWS="2026-03-02T00:00Z/2026-03-02T01:00Z")
+    town.faults.append(Fault(node=NODE, begins=100))
+    await stage.daemon.start()
+    await stage.until(3595)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.CHANGE_FREEZE)
+    await stage.until(4200)
+    stage.demand_healed()
+
+
+@story("maintenance")
+async def under_maintenance(stage: Stage) -> None:
+    """One service is silenced, the alert of another is inhibited; neither is touched while that lasts."""
+    town = stage.build()
+    town.faults += [Fault(node=NODE, begins=100), Fault(node=OTHER, begins=100)]
+    town.mute(NODE, 0, 1500)
+    town.mute(OTHER, 0, 1500, is_inhibition=True)
+    await stage.daemon.start()
+    await stage.until(1500)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.SILENCED)
+    stage.demand_told(Reason.INHIBITED)
+    await stage.until(2700)
+    stage.demand_healed()
+
+
+@story("a first installation")
+async def not_asked_to_act(stage: Stage) -> None:
+    """Without a word of its mode the daemon decides and tells, and does nothing."""
+    town = stage.build(MAPE_K_MODE="")
+    town.faults.append(Fault(node=NODE, begins=100))
+    await stage.daemon.start()
+    await stage.until(900)
+    stage.demand_nothing_done()
+    stage.demand_told(Reason.SHADOW)
+
+
+SHED, DRAIN = frozenset({"shed_load"}), frozenset({"drain_region"})
