@@ -5,7 +5,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 ALERTS = 10
 LABELS = {
@@ -20,9 +22,13 @@ LABELS = {
 
 @dataclass(slots=True)
 class Answered:
-    """What became of the webhooks: numbers of those acknowledged, seconds that each took, answers by status."""
+    """What became of the webhooks: numbers of those acknowledged, seconds that each took, answers by status.
+
+    Those that were ``cut`` were sent, and then the server was gone.
+    """
 
     acknowledged: list[int] = field(default_factory=list)
+    cut: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     lasted: float = 0.0
@@ -57,7 +63,7 @@ def webhook(number: int) -> bytes:
 
 
 async def knock(port: int, token: str, numbers: Iterator[int], *, connections: int, seconds: float) -> Answered:
-    """Send webhooks, on each connection the next as soon as the last is answered."""
+    """Send webhooks while there are numbers, on each connection the next as soon as the last is answered."""
     answered, begun = Answered(), time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
@@ -68,16 +74,22 @@ async def knock(port: int, token: str, numbers: Iterator[int], *, connections: i
 
 async def _connection(port: int, token: str, numbers: Iterator[int], answered: Answered, until: float) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while (sent_at := time.perf_counter()) < until:
-        number = next(numbers)
-        writer.write(_request(token, webhook(number)))
-        status = await _status(reader)
+    number = next(numbers, None)
+    while number is not None and (sent_at := time.perf_counter()) < until:
+        try:
+            writer.write(_request(token, webhook(number)))
+            status = await _status(reader)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            answered.cut.append(number)
+            return
         answered.statuses[status] += 1
-        if status == 202:
+        if status == HTTPStatus.ACCEPTED:
             answered.acknowledged.append(number)
             answered.seconds.append(time.perf_counter() - sent_at)
+        number = next(numbers, None)
     writer.close()
-    await writer.wait_closed()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 def _request(token: str, body: bytes) -> bytes:

@@ -13,6 +13,7 @@ from mape_k.demo.stack import free_port, python_module
 
 TOKEN = "of-the-benchmark"  # noqa: S105 (nobody else listens to it)
 START_SECONDS = 30
+BENCHMARKS = Path(__file__).parents[1]
 NOWHERE = dict.fromkeys(("PROMETHEUS_URL", "ALERTMANAGER_URL", "CHARTER_API_URL"), "http://127.0.0.1:9")
 
 
@@ -50,8 +51,8 @@ async def bare_receiver(folder: Path) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def daemon(folder: Path) -> AsyncIterator[Server]:
-    """Run the daemon with its shipped settings; the peers that it looks at are not there."""
+async def daemon(folder: Path, plant: str | None = None) -> AsyncIterator[Server]:
+    """Run the daemon with its shipped settings, or with a bug; the peers that it looks at are not there."""
     port, file = free_port(), folder / "knowledge.db"
     own = {
         "MAPE_K_LISTEN": f"127.0.0.1:{port}",
@@ -60,7 +61,8 @@ async def daemon(folder: Path) -> AsyncIterator[Server]:
         "STATE_DIRECTORY": str(folder),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAPE_K_")}
-    command = python_module("mape_k", "run")
+    planted = [sys.executable, "-m", "door.planted", str(plant)]
+    command = planted if plant else python_module("mape_k", "run")
     async with _running(command, port, file, folder / "daemon.log", inherited | NOWHERE | own) as server:
         yield server
 
@@ -68,7 +70,7 @@ async def daemon(folder: Path) -> AsyncIterator[Server]:
 @asynccontextmanager
 async def _running(command: list[str], port: int, file: Path, log: Path, env: dict[str, str]) -> AsyncIterator[Server]:
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=env)
+        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=env, cwd=BENCHMARKS)
     try:
         async with asyncio.timeout(START_SECONDS):
             await _listening(port)
