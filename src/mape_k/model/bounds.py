@@ -53,11 +53,13 @@ class Bounds:
     Args:
         max_actions: begun within ``actions_window_seconds``, altogether.
         freezes: when nothing new is begun.
+        approval_seconds: how long a person who is asked has to answer.
     """
 
     max_actions: int = 60
     actions_window_seconds: float = 3600.0
     freezes: tuple[Freeze, ...] = ()
+    approval_seconds: float = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
