@@ -151,9 +151,16 @@ class HttpSession:
             self._observe(source, seconds, outcome)
 
     def peer(
-        self, name: str, url: str, *, body_cap_bytes: int, token: Token | None = None, attempts: int = 3
+        self,
+        name: str,
+        url: str,
+        *,
+        body_cap_bytes: int,
+        token: Token | None = None,
+        attempts: int = 3,
+        is_address_secret: bool = False,
     ) -> "Peer":
-        """Return a peer to ask.
+        """Return a peer to ask; of a secret address nothing but host and port is ever shown.
 
         Raises:
             ConfigError: not an address that can be used.
@@ -161,7 +168,16 @@ class HttpSession:
         address = _address(name, url, token)
         breaker = Breaker(clock=self.clock, jitter=self.jitter, longest_pause_seconds=self._longest_pause_seconds)
         self._breakers.append((name, breaker))
-        return Peer(self, name, address, body_cap_bytes=body_cap_bytes, token=token, attempts=attempts, breaker=breaker)
+        return Peer(
+            self,
+            name,
+            address,
+            body_cap_bytes=body_cap_bytes,
+            token=token,
+            attempts=attempts,
+            breaker=breaker,
+            is_address_secret=is_address_secret,
+        )
 
     def circuits(self) -> Mapping[str, Circuit]:
         """Return where the breaker of each peer stands; of a cluster under one name, that of its best member."""
@@ -196,6 +212,7 @@ class Peer:
         token: Token | None,
         attempts: int,
         breaker: Breaker,
+        is_address_secret: bool,
     ) -> None:
         self.name = name
         self._session = session
@@ -205,6 +222,7 @@ class Peer:
         self._token = token
         self._attempts = attempts
         self._breaker = breaker
+        self._secret_path = address.path if is_address_secret else ""
         self._budget = RetryBudget(session.clock)
 
     def __str__(self) -> str:
@@ -324,7 +342,8 @@ class Peer:
     def _url(self, request: Request) -> URL:
         # Encoded here: yarl would drop what it cannot encode without a word.
         query = f"?{urlencode(request.params)}" if request.params else ""
-        return URL(f"{self._address.joinpath(request.path, encoded=True)}{query}", encoded=True)
+        address = self._address.joinpath(request.path, encoded=True) if request.path else self._address
+        return URL(f"{address}{query}", encoded=True)
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"Accept": request.accept or "*/*", **request.headers}
@@ -375,7 +394,7 @@ class Peer:
         )
 
     def _hidden(self, text: str) -> str:
-        for secret in (self._secret(), self._address.password):
+        for secret in (self._secret(), self._address.password, self._secret_path):
             text = text.replace(secret, "***") if secret else text
         return text
 

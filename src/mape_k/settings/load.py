@@ -105,6 +105,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
     """Yield what does not fit together, each with the variables that it rests on."""
     yield from _timing(settings)
     yield from _lease(settings)
+    yield from _mail(settings)
     tokens = (settings.operator_token, settings.ingest_token)
     names = ("MAPE_K_OPERATOR_TOKEN", "MAPE_K_INGEST_TOKEN")
     if not settings.listen.is_loopback and None in tokens:
@@ -114,6 +115,22 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
         yield names, f"{' and '.join(names)} are the same (not shown): expected two different secrets"
     if not settings.state_folder.is_absolute():
         yield SURROUNDINGS, "no state folder is known: expected STATE_DIRECTORY, XDG_STATE_HOME or HOME to be absolute"
+
+
+def _mail(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    names = ("MAPE_K_NOTIFY_EMAIL_SMTP", "MAPE_K_NOTIFY_EMAIL_FROM", "MAPE_K_NOTIFY_EMAIL_TO")
+    server = settings.notify_email_smtp
+    given = (server is not None, settings.notify_email_from is not None, bool(settings.notify_email_to))
+    if any(given) and not all(given):
+        unset = " and ".join(name for name, is_given in zip(names, given, strict=True) if not is_given)
+        yield names, f"{unset}: not set, and mails need {', '.join(names)}"
+    login = ("MAPE_K_NOTIFY_EMAIL_USER", "MAPE_K_NOTIFY_EMAIL_PASSWORD")
+    has_user, has_password = bool(settings.notify_email_user), settings.notify_email_password is not None
+    if has_user != has_password:
+        yield login, f"{login[has_user]}: not set, and a login needs {' and '.join(login)}"
+    if has_password and server is not None and not server.is_private:
+        sentence = "the password would be readable on the way; expected smtp+starttls:// or smtps://"
+        yield (names[0], login[1]), f"{names[0]}=smtp://{server.host}:{server.port}: {sentence}"
 
 
 def _lease(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:

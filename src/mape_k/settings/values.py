@@ -28,11 +28,16 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host == "localhost" or (_is_ip(self.host) and ip_address(self.host).is_loopback)
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, and only this machine can reach it there."""
+    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
 
 
 def _is_ip(host: str) -> bool:
@@ -120,6 +125,13 @@ def _token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _secret_url(secret: SecretStr) -> SecretStr:
+    try:
+        return SecretStr(_url(_token(secret).get_secret_value()))
+    except ValueError:
+        raise ValueError("expected an address such as https://hooks.slack.com/services/…") from None
+
+
 def _own_token(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < _SHORTEST_OWN_TOKEN:
         raise ValueError(f"expected at least {_SHORTEST_OWN_TOKEN} characters that nobody can guess")
@@ -148,5 +160,6 @@ Listen: TypeAlias = Annotated[Address, BeforeValidator(_address)]
 AuditKeyFile: TypeAlias = Annotated[Path, BeforeValidator(_audit_key_file)]
 KnowledgeUrl: TypeAlias = Annotated[str, AfterValidator(_knowledge_url)]
 Replica: TypeAlias = Annotated[str, AfterValidator(_replica)]
+SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_secret_url)]
 Token: TypeAlias = Annotated[SecretStr, AfterValidator(_token)]
 OwnToken: TypeAlias = Annotated[SecretStr, AfterValidator(_own_token)]

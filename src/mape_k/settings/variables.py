@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mape_k.model import Bounds, Mode, Phase
 from mape_k.settings.freezes import EXPECTED, Freezes
+from mape_k.settings.mail import Mail, MailAddress, MailAddresses
 from mape_k.settings.values import (
     AuditKeyFile,
     KnowledgeUrl,
@@ -18,6 +19,7 @@ from mape_k.settings.values import (
     Packs,
     Replica,
     Seconds,
+    SecretUrl,
     Token,
     Url,
     Urls,
@@ -112,6 +114,18 @@ class Settings(Surroundings):
     prometheus_token: Token | None = _variable(None, "a secret text")
     alertmanager_token: Token | None = _variable(None, "a secret text")
 
+    public_url: Url | None = _variable(None, "an http address")
+    notify_slack_url: SecretUrl | None = _variable(None, "a secret address")
+    notify_pagerduty_key: Token | None = _variable(None, "a secret text")
+    notify_pagerduty_url: Url = _variable("https://events.pagerduty.com", "an http address")
+    notify_email_smtp: Mail | None = _variable(None, "smtp+starttls://HOST[:PORT]")
+    notify_email_from: MailAddress | None = _variable(None, "an address such as mape-k@example.org")
+    notify_email_to: MailAddresses = _variable("", "addresses with , between")
+    notify_email_user: Annotated[str, Field(max_length=256)] = _variable("", "a name")
+    notify_email_password: Token | None = _variable(None, "a secret text")
+    notify_webhook_url: Url | None = _variable(None, "an http address")
+    notify_webhook_token: Token | None = _variable(None, "a secret text")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -136,6 +150,7 @@ class Settings(Surroundings):
             max_actions=self.action_budget,
             actions_window_seconds=self.action_budget_window,
             freezes=self.freeze_windows,
+            approval_seconds=self.approval_seconds,
         )
 
     @property
@@ -173,5 +188,5 @@ VARIABLES = tuple(
     field.alias or name for name, field in Settings.model_fields.items() if name not in Surroundings.model_fields
 )
 """The name of every variable that a person sets."""
-SECRETS = tuple(name for name in VARIABLES if name.endswith(("_TOKEN", "_PASSWORD")))
+SECRETS = tuple(name for name in VARIABLES if name.endswith(("_TOKEN", "_PASSWORD", "_PAGERDUTY_KEY", "_SLACK_URL")))
 """Those of them that are never shown; each may come from a file, named by the variable with ``_FILE`` behind."""
