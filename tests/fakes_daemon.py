@@ -10,6 +10,7 @@ import aiohttp
 from fakes_archive import FakeArchive, FakeOrders
 from fakes_notices import FakeNotices
 from mape_k.api import Live, Services, serve
+from mape_k.errors import ConflictError
 from mape_k.model import CycleReport, Mode, State, Verdict, WokenBy
 from mape_k.recording import to_document
 from mape_k.telemetry import Metrics
@@ -40,6 +41,7 @@ class FakeDaemon:
         self.report: CycleReport | None = a_report()
         self.mode, self.is_leader, self.is_draining, self.not_ready = Mode.ENFORCE, True, False, []
         self.woken: list[WokenBy] = []
+        self.raised_by: list[str] = []
         self.archive, self.notices = an_archive(), FakeNotices()
         self.metrics = Metrics()
         self.changes: dict[str, Any] = {}
@@ -56,6 +58,12 @@ class FakeDaemon:
             is_draining=self.is_draining,
         )
 
+    async def raise_epoch(self, by: str) -> int:
+        self.raised_by.append(by)
+        if self.is_leader:
+            return 9
+        raise ConflictError("The Charter has not refused this daemon's epoch: there is nothing to raise.")
+
     def services(self, **changes: Any) -> Services:
         facts: dict[str, Any] = {
             "archive": self.archive,
@@ -67,6 +75,7 @@ class FakeDaemon:
             "readiness": lambda: self.not_ready,
             "live": self.live,
             "catalogue": a_catalogue,
+            "raise_epoch": self.raise_epoch,
             "operator_token": OPERATOR,
             "ingest_token": INGEST,
         }

@@ -12,7 +12,7 @@ from mape_k.api.answers import Problem, json_response
 from mape_k.api.handlers import find
 from mape_k.api.services import SERVICES, Services
 from mape_k.api.webhook import read_body
-from mape_k.errors import ConflictError, did_you_mean
+from mape_k.errors import ConflictError, FencedError, did_you_mean
 from mape_k.model import Catalogue, Consent, Execution, Feedback, Pause, WokenBy
 from mape_k.recording import to_document
 from mape_k.text import printable
@@ -72,6 +72,25 @@ async def pause(request: web.Request) -> web.Response:
     return json_response({"paused": True, **to_document(pause)})
 
 
+class EpochOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a raised epoch."""
+
+    by: Text = "operator"
+    comment: Text = ""
+
+
+async def raise_epoch(request: web.Request) -> web.Response:
+    """Go on in an epoch above the one that the Charter follows, after Knowledge was put back from an old copy."""
+    services = request.app[SERVICES]
+    order = await _body(request, EpochOrder, EpochOrder())
+    try:
+        epoch = await services.raise_epoch(order.by)
+    except (ConflictError, FencedError) as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    await _heeded(services)
+    return json_response({"epoch": epoch})
+
+
 async def resume(request: web.Request) -> web.Response:
     """Act again."""
     services = request.app[SERVICES]
@@ -119,7 +138,7 @@ async def _told(request: web.Request, tell: Callable[[str], Awaitable[Execution 
         await tell(action["execution_id"])
     except ConflictError as error:
         standing = await find(request, "actions")
-        facts = {"state": standing["state"], "plan_hash": standing["asked_hash"]}
+        facts = {"state": standing["state"], "plan_hash": (standing["asked"] or {}).get("plan_hash", "")}
         raise Problem(HTTPStatus.CONFLICT, f"{str(error).removesuffix('.')}.", **facts) from error
     request.app[SERVICES].wake(WokenBy.OPERATOR)
     return json_response(await find(request, "actions"))

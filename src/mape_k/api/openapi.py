@@ -65,6 +65,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "Resumed": _object(paused=_FLAG, scope=_TEXT),
     "PauseOrder": _object(required=[], by=_SHORT, comment=_SHORT, scope=_SCOPE, seconds=_SECONDS, until=_INSTANT),
     "ResumeOrder": _object(required=[], by=_SHORT, comment=_SHORT, scope=_SCOPE),
+    "EpochOrder": _object(required=[], by=_SHORT, comment=_SHORT),
+    "Epoch": _object(epoch=_COUNT),
     "Answer": _object(required=["plan_hash"], by=_SHORT, comment=_SHORT, plan_hash=_TEXT),
     "Feedback": _object(required=["verdict"], by=_SHORT, comment=_SHORT, verdict={"enum": ["good", "bad"]}),
     "Approval": _object(
@@ -76,8 +78,7 @@ SCHEMAS: Mapping[str, Schema] = {
         target=_TEXT,
         question={"enum": ["do", "undo"]},
         plan_hash=_TEXT,
-        request=_ANY,
-        terms=_ANY,
+        requests=_list_of(_ANY),
         asked_at=_INSTANT,
         due_at=_MAYBE_INSTANT,
         answer=_or_null(_ANY),

@@ -58,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     _order("/api/v1/resume", commands.resume, "ResumeOrder", "Resumed"),
     _order("/api/v1/actions/{id}/approve", commands.approve, "Answer", "Document"),
     _order("/api/v1/actions/{id}/reject", commands.reject, "Answer", "Document"),
+    _order("/api/v1/epoch", commands.raise_epoch, "EpochOrder", "Epoch"),
     _order("/api/v1/actions/{id}/feedback", commands.feedback, "Feedback", "Document"),
     Route(
         method="POST",

@@ -1,6 +1,6 @@
 """What the interface needs of the daemon, handed in by the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,6 +43,8 @@ class Services:
         readiness: why the daemon is not ready, one sentence each; empty when it is.
         live: the facts of this moment.
         catalogue: the packs in use now (a reload may have changed them).
+        raise_epoch: goes on in a higher epoch than the Charter's, on the word of whom it is given; raises
+            ConflictError where the Charter follows this daemon, FencedError where another one leads.
         operator_token, ingest_token: the two bearer tokens; empty: nobody has that role.
         hosts: names in the ``Host`` header that reads from this machine may use.
         webhook_max_bytes: of one webhook.
@@ -60,6 +62,7 @@ class Services:
     readiness: Callable[[], list[str]]
     live: Callable[[], Live]
     catalogue: Callable[[], Catalogue]
+    raise_epoch: Callable[[str], Awaitable[int]]
     operator_token: str = field(repr=False)
     ingest_token: str = field(repr=False)
     events: Events = field(default_factory=Events)

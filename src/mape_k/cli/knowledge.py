@@ -102,6 +102,24 @@ def prune(*, days: int, use_json: bool) -> None:
     emit({"taken": taken}, as_json=use_json, human=lambda _: table(rows, "table", taken="rows taken"))
 
 
+@knowledge.command("raise-epoch")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--by", default="operator", show_default=True, help="Who says so, for the audit trail.")
+@as_json
+def raise_epoch(*, yes: bool, by: str, use_json: bool) -> None:
+    """Let the running daemon act again after Knowledge was put back from an old copy.
+
+    The Charter then follows a higher epoch than the daemon has, and refuses it. Make sure first that no other daemon
+    acts on the same Charter: it would be shut out.
+    """
+    from mape_k.client import connect
+
+    if not yes:
+        click.confirm("Is it certain that no other daemon acts on this Charter?", abort=True)
+    answer = connect(settings()).post("epoch", document={"by": by})
+    emit(answer, as_json=use_json, human=lambda said: line(f"acts again, in epoch {said['epoch']}"))
+
+
 def _audit_files(chosen: "Settings") -> "AuditFiles":
     from mape_k.knowledge import AuditFiles
 

@@ -228,7 +228,9 @@ def refuse_when_led(connection: Connection, now: datetime) -> None:
 
 def _epoch(connection: Connection) -> int:
     """Return the epoch, and keep its row as it is until the transaction ends, where several may write."""
-    connection.execute(select(meta.c.name).where(meta.c.name == EPOCH).with_for_update())
+    locking = select(meta.c.name).where(meta.c.name == EPOCH).with_for_update()
+    if connection.execute(locking).first() is None and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE")  # nobody led yet: there is no row
     return int(read_meta(connection, EPOCH) or 0)
 
 

@@ -63,10 +63,10 @@ class SqlOrders:
 
 
 def _pause(connection: Connection, pause: Pause, at: datetime) -> None:
+    audit.note(connection, audit.PAUSED, to_document(pause), at=at)  # first: then replicas take turns
     connection.execute(delete(pauses).where(pauses.c.scope == pause.scope))
     row = {column.name: getattr(pause, column.name) for column in pauses.c}
     connection.execute(insert(pauses).values(row))
-    audit.note(connection, audit.PAUSED, to_document(pause), at=at)
 
 
 def _resume(connection: Connection, scope: str, by: str, at: datetime) -> None:

@@ -1,6 +1,7 @@
 """The daemon: the loop with everything that starts, wakes, shows and stops it."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -14,13 +15,13 @@ from integration.systemd import Systemd
 from mape_k import __version__
 from mape_k.api import Live, Services, serve
 from mape_k.catalogue import load_catalogue
-from mape_k.errors import ConfigError, StoreError
+from mape_k.errors import ConfigError, ConflictError, FencedError, StoreError
 from mape_k.guards import budgets, held_packs
 from mape_k.knowledge import Knowledge
 from mape_k.loop import Loop
 from mape_k.main.leadership import Leadership
 from mape_k.main.wiring import make_loop, open_peers, opened
-from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, WokenBy
+from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Reason, WokenBy
 from mape_k.settings import Address, Settings, Tokens, ensure_tokens
 from mape_k.telemetry import Metrics, canonical_line, configure_logging
 
@@ -132,6 +133,7 @@ class Daemon:
                 is_draining=self.is_draining,
             ),
             catalogue=lambda: self.loop.catalogue,
+            raise_epoch=self.raise_epoch,
             operator_token=tokens.operator.get_secret_value(),
             ingest_token=tokens.ingest.get_secret_value(),
         )
@@ -158,6 +160,7 @@ class Daemon:
             leads=self.knowledge.lease.is_held,
         )
         self.loop.closed = self.closed
+        gc.freeze()  # what is here now stays for good: to look it through again and again would delay webhooks
         self.systemd.ready(f"{self.settings.mode}, listening on {address}")
 
     def heed_signals(self) -> None:
@@ -185,6 +188,23 @@ class Daemon:
             self.loop.executor.begin_epoch()
         self.metrics.leader(is_leader=self.is_leader)
         self.loop.wake(WokenBy.DEADLINE)
+
+    async def raise_epoch(self, by: str) -> int:
+        """Act again, in an epoch above the one that the Charter follows; return it.
+
+        Raises:
+            ConflictError: the Charter follows this daemon already. FencedError: another one leads.
+            StoreError: not written.
+        """
+        executor = self.loop.executor
+        if not self.knowledge.lease.is_held:
+            raise FencedError(f"{Reason.STANDBY.sentence} Ask the one that leads.")
+        if not executor.is_fenced:
+            raise ConflictError("The Charter has not refused this daemon's epoch: there is nothing to raise.")
+        epoch = await self.knowledge.lease.raise_epoch(executor.fenced_by or 0, by=by)
+        log.warning("epoch_raised", epoch=epoch, by=by)
+        executor.begin_epoch()
+        return epoch
 
     def stop(self) -> None:
         """Begin to stop: no new webhooks, no new cycle, no new action."""
@@ -215,6 +235,7 @@ class Daemon:
         sources = report.snapshot.sources.values() if report.snapshot else ()
         reasons = [f"{s.name} cannot be seen: {s.detail}" for s in sources if not s.is_up]
         reasons += [self._fenced()] if self.loop.executor.is_fenced else []
+        reasons += [hold.sentence] if (hold := self.knowledge.store.hold) else []
         return reasons + ([report.failure] if report.failure else [])
 
     def _fenced(self) -> str:
@@ -231,6 +252,8 @@ class Daemon:
         self.metrics.leader(is_leader=self.is_leader)
         self.metrics.circuit("charter", is_open=self.loop.executor.hold is not None)
         self.metrics.knowledge_up(report.is_store_up)
+        store = self.knowledge.store
+        self.metrics.knowledge_disk(is_damaged=store.hold is Reason.STORE_DAMAGED, reserve_bytes=store.reserve_bytes)
         line = canonical_line(report)
         (log.info if is_complete else log.error)("cycle_closed", **line)
         if self._services is not None:

@@ -32,8 +32,10 @@ def daemon(manager: socket.socket, tmp_path: Path) -> Daemon:
     clock = StandingClock()
     return Daemon(
         settings=load_settings({"STATE_DIRECTORY": str(tmp_path)}),
-        loop=SimpleNamespace(executor=SimpleNamespace(is_fenced=False, hold=None), last_report=None),
-        knowledge=None,
+        loop=SimpleNamespace(executor=SimpleNamespace(is_fenced=False, fenced_by=9, hold=None), last_report=None),
+        knowledge=SimpleNamespace(
+            lease=SimpleNamespace(is_held=True, epoch=3), epoch=3, store=SimpleNamespace(hold=None, reserve_bytes=0)
+        ),
         metrics=Metrics(),
         systemd=Systemd(manager.getsockname(), clock=clock),
         clock=clock,
@@ -75,7 +77,16 @@ def test_who_is_fenced_is_neither_leader_nor_ready(daemon, is_fenced):
     daemon.loop.last_report = report = a_report(snapshot=None)
     daemon.closed(report)
     assert gauge(daemon, "leader") == (not is_fenced)
-    assert (FENCED in daemon.not_ready()) is is_fenced
+    told = f"the Charter follows epoch 9, this daemon has 3: {FENCED}"
+    assert (told in daemon.not_ready()) is is_fenced
+
+
+def test_who_has_no_lease_does_not_lead_and_is_ready_all_the_same(daemon):
+    daemon.knowledge.lease.is_held = False
+    daemon.loop.last_report = report = a_report(snapshot=None)
+    daemon.closed(report)
+    assert gauge(daemon, "leader") == 0
+    assert not [reason for reason in daemon.not_ready() if FENCED in reason]
 
 
 @pytest.mark.parametrize(("hold", "expected"), [(Reason.ASKED_TO_WAIT, 1), (None, 0)])
