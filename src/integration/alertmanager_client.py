@@ -1,4 +1,4 @@
-"""Alertmanager, API v2, one or a cluster; satisfies :class:`mape_k.ports.AlertSource`."""
+"""Alertmanager, API v2, one or a cluster; satisfies :class:`mape_k.ports.AlertSource` and ``Uptime``."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -111,6 +111,10 @@ class AlertmanagerClient:
     async def status(self, *, timeout_seconds: float) -> AlertmanagerStatus:
         """Return what the answering member says of itself; raises as :meth:`alerts`."""
         return await self._first(Request(path="api/v2/status"), _read_status, timeout_seconds)
+
+    async def started_at(self, *, timeout_seconds: float) -> datetime:
+        """Return since when the answering member has been running; raises as :meth:`alerts`."""
+        return (await self.status(timeout_seconds=timeout_seconds)).started_at
 
     async def post_alerts(self, alerts: Sequence[PostableAlert], *, timeout_seconds: float) -> None:
         """Raise alerts, for a test of the way to the receivers; the same labels again are the same alert."""

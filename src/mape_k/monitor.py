@@ -11,7 +11,7 @@ import numpy as np
 
 from mape_k.errors import MapeKError, RejectedError, TransientError
 from mape_k.model import Alert, Catalogue, Job, Quality, Scrape, Signal, Snapshot, SourceHealth, Vector
-from mape_k.ports import AlertSource, Clock, InstantVector, MetricSource, ViolationPage, ViolationSource
+from mape_k.ports import AlertSource, Clock, InstantVector, MetricSource, Uptime, ViolationPage, ViolationSource
 
 CONCURRENT_QUERIES = 8
 """How many queries are under way at once: enough to hide latency, few enough not to flood a small Prometheus."""
@@ -42,6 +42,8 @@ class Monitor:
         clock: the time.
         budget_seconds: what one look may take; a peer that has not answered by then is unreachable in this cycle.
         stale_after_intervals: samples older than so many scrape intervals are stale.
+        alertmanager: says since when it has been running; None: it always was.
+        alerts_return_seconds: for so long after its start it may not have been told of every alert again.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Monitor:
         clock: Clock,
         budget_seconds: float,
         stale_after_intervals: float,
+        alertmanager: Uptime | None = None,
+        alerts_return_seconds: float = 0.0,
     ) -> None:
         self._metrics = metrics
         self._alerts = alerts
@@ -60,14 +64,16 @@ class Monitor:
         self._clock = clock
         self._budget = budget_seconds
         self._stale_after = stale_after_intervals
+        self._alertmanager = alertmanager
+        self._alerts_return = timedelta(seconds=alerts_return_seconds)
         self._gate = asyncio.Semaphore(CONCURRENT_QUERIES)
 
     async def observe(self, as_of: datetime, catalogue: Catalogue) -> Snapshot:
         """Return everything that the catalogue names, as it is at ``as_of``; never raises for a peer that fails."""
         deadline = self._clock.monotonic() + self._budget
-        (up, ages, answers), alerts, violations = await asyncio.gather(
+        (up, ages, answers), (alerts, alerts_quality), violations = await asyncio.gather(
             self._ask_prometheus(as_of, catalogue, deadline),
-            self._ask(self._alerts.alerts(timeout_seconds=self._budget), deadline),
+            self._ask_alertmanager(as_of, deadline),
             self._ask_violations(as_of, catalogue, deadline),
         )
         scrapes = {job.name: self._scrape(job, up, ages, as_of) for job in catalogue.jobs}
@@ -76,7 +82,7 @@ class Monitor:
             as_of=as_of,
             vectors={s.full_name: _vector(s, asked, scrapes[s.job]) for s, asked in signals},
             alerts=alerts.answer or (),
-            alerts_quality=_quality(alerts),
+            alerts_quality=alerts_quality,
             violations=violations.answer.violations if violations.answer else (),
             violations_quality=_violations_quality(violations),
             scrapes=scrapes,
@@ -100,6 +106,17 @@ class Monitor:
         async with self._gate:
             remaining = max(0.0, deadline - self._clock.monotonic())
             return await self._ask(self._metrics.query(promql, at=as_of, timeout_seconds=remaining), deadline)
+
+    async def _ask_alertmanager(self, as_of: datetime, deadline: float) -> tuple[_Asked[tuple[Alert, ...]], Quality]:
+        """Return the alerts; partial while one may be missing only because Alertmanager was started again."""
+        alerts = self._ask(self._alerts.alerts(timeout_seconds=self._budget), deadline)
+        if self._alertmanager is None:
+            asked = await alerts
+            return asked, _quality(asked)
+        uptime = self._ask(self._alertmanager.started_at(timeout_seconds=self._budget), deadline)
+        asked, started = await asyncio.gather(alerts, uptime)
+        is_young = started.answer is not None and as_of < started.answer + self._alerts_return
+        return asked, Quality.PARTIAL if is_young and asked.error is None else _quality(asked)
 
     async def _ask_violations(self, as_of: datetime, catalogue: Catalogue, deadline: float) -> _Asked[ViolationPage]:
         if not catalogue.needs_charter:

@@ -96,6 +96,14 @@ class AlertSource(Protocol):
         ...
 
 
+class Uptime(Protocol):
+    """A peer that forgets what it was told when it starts again."""
+
+    async def started_at(self, *, timeout_seconds: float) -> datetime:
+        """Return since when the peer that answers has been running; raises as :meth:`AlertSource.alerts`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViolationPage:
     """The Charter's violations, oldest first; ``is_partial`` when a limit cut the answer."""
@@ -159,10 +167,13 @@ class Effector(Protocol):
         epoch: int,
         traceparent: str,
         timeout_seconds: float,
-    ) -> None:
+    ) -> bool:
         """Undo a policy: by its id where the peer can, else by putting ``compensation`` in force.
 
         With neither possible there is nothing to undo and nothing is sent. Raises as :meth:`apply`.
+
+        Returns:
+            Whether it was undone by its id, so that :meth:`is_in_force` tells whether that took effect.
         """
         ...
 
@@ -211,8 +222,31 @@ class Journal(Protocol):
     async def move(self, execution: Execution, to: State, **fields: object) -> Execution:
         """Move by compare-and-set on (state, epoch), setting the named fields of :class:`Execution`.
 
+        What is admitted and paused meanwhile fails instead of being applied.
+
         Raises:
             FencedError: someone else moved it. StoreError: not written. ValueError: no such transition.
+        """
+        ...
+
+    async def begin(
+        self,
+        step: FollowUp,
+        request: PolicyRequest,
+        *,
+        check: Callable[[Ledger], Reason | None],
+        now: datetime,
+    ) -> Execution | Reason | None:
+        """Commit the admission of what a person has agreed to, with a last ``check`` in the same transaction.
+
+        Args:
+            step: begins it.
+            request: what will be sent, with a fresh ``not_after``.
+            check: the guards; a reason means not now.
+            now: the time of the admission.
+
+        Returns:
+            The admitted execution, the reason why not, or None when it does not await approval (any more).
         """
         ...
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from builders import a_catalogue
+from fakes import FakeMetricSource, FakeViolationSource
 from integration.alertmanager_client import AlertmanagerClient, PostableAlert
 from integration.clock import SystemClock
 from integration.http import HttpSession
 from mape_k.errors import TransientError
-from mape_k.model import Alert
+from mape_k.model import Alert, Quality, Snapshot
+from mape_k.monitor import Monitor
 from real_stack import Server, TinyExporter, alertmanager, answers, end, free_port, prometheus, wait_until
 
 pytestmark = pytest.mark.real
@@ -167,3 +170,32 @@ async def test_a_rule_that_fires_in_prometheus_is_seen_until_its_cause_is_gone(
         exporter.text = 'jobs_waiting{queue="slow"} 3\n'
         wait_until(lambda: b"TooManyWaiting" not in answers(f"{server.url}/api/v2/alerts"), "its end")
         assert await named(client, "TooManyWaiting") == []
+
+
+async def looked_at(client: AlertmanagerClient, alerts_return_seconds: float) -> Snapshot:
+    monitor = Monitor(
+        metrics=FakeMetricSource(),
+        alerts=client,
+        violations=FakeViolationSource(),
+        clock=SystemClock(),
+        budget_seconds=TIMEOUT_SECONDS,
+        stale_after_intervals=2,
+        alertmanager=client,
+        alerts_return_seconds=alerts_return_seconds,
+    )
+    return await monitor.observe(SystemClock().now(), a_catalogue())
+
+
+async def test_after_a_restart_it_has_forgotten_what_fires_and_its_silence_is_not_believed(
+    http: HttpSession, tmp_path: Path
+) -> None:
+    with alertmanager(tmp_path) as before:
+        client = AlertmanagerClient(http, [before.url])
+        await raise_alert(client, "StillFiring")
+        shown = await named(client, "StillFiring")
+    with alertmanager(tmp_path) as after:
+        client = AlertmanagerClient(http, [after.url])
+        young, settled = await looked_at(client, 120), await looked_at(client, 0)
+
+    assert (len(shown), young.alerts) == (1, ())
+    assert (young.alerts_quality, settled.alerts_quality) == (Quality.PARTIAL, Quality.VALUE)

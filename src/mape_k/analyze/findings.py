@@ -98,7 +98,7 @@ def _raised(symptom: Symptom, sighting: Sighting) -> dict[str, _Raised]:
 
 def _raised_by_alert(symptom: Symptom, snapshot: Snapshot) -> dict[str, _Raised]:
     raised: dict[str, _Raised] = {}
-    if snapshot.alerts_quality is not Quality.VALUE:
+    if snapshot.alerts_quality not in (Quality.VALUE, Quality.PARTIAL):  # what is shown in part is true all the same
         return raised
     for alert in snapshot.alerts:
         if alert.name != symptom.alert:

@@ -317,6 +317,7 @@ class _Demo:
             "MAPE_K_PLAN_BUDGET": "0.1",
             "MAPE_K_EXECUTE_BUDGET": "0.35",
             "MAPE_K_STALE_AFTER_INTERVALS": "8",
+            "MAPE_K_ALERTS_RETURN_SECONDS": f"{120 / TIME_SCALE:g}",
             "MAPE_K_ACTION_BUDGET_WINDOW": f"{3600 / TIME_SCALE:g}",
             "STATE_DIRECTORY": str(self.knowledge.parent),
         }

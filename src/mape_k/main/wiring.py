@@ -126,6 +126,8 @@ def make_monitor(settings: Settings, peers: Peers, clock: SystemClock, *, budget
         clock=clock,
         budget_seconds=budget_seconds,
         stale_after_intervals=settings.stale_after_intervals,
+        alertmanager=peers.alertmanager,
+        alerts_return_seconds=settings.alerts_return_seconds,
     )
 
 
@@ -146,6 +148,7 @@ async def opened(
         clock=clock,
         mode=settings.mode,
         ring_bytes=settings.snapshots_megabytes * 1024 * 1024,
+        reserve_bytes=settings.reserve_megabytes * 1024 * 1024,
         retention_days=settings.retention_days,
         recent_notices_seconds=NOTICES_AGREE_AFTER_INTERVALS * settings.interval,
         write_seconds=metrics.knowledge_written,

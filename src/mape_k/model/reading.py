@@ -180,7 +180,8 @@ class Snapshot:
     Args:
         as_of: the evaluation time of every query in it (UTC).
         vectors: by full signal name, ``pack/signal``.
-        alerts: all active ones, silenced and inhibited included; believe them only if ``alerts_quality`` is VALUE.
+        alerts: all active ones, silenced and inhibited included; believe their absence only if ``alerts_quality`` is
+            VALUE.
         violations: the Charter's, newest last; believe their absence only if ``violations_quality`` is VALUE.
         scrapes: by job name.
         sources: by peer name: prometheus, alertmanager, charter.

@@ -98,11 +98,14 @@ class Settings(Surroundings):
         "2", "a number of scrape intervals from 1 to 100"
     )
 
+    alerts_return_seconds: Seconds = _variable("120", "a number of seconds from 0.001 to 86400")
+
     knowledge_url: KnowledgeUrl | None = _variable(None, "sqlite:////absolute/path.db or postgresql://user@host/db")
     knowledge_password: Token | None = _variable(None, "a secret text")
     replica: Replica = _variable("", "a name that no other replica has")
     lease_seconds: Annotated[Seconds, Field(ge=0.5)] = _variable("10", "a number of seconds from 0.5 to 86400")
     lease_renew_seconds: Annotated[Seconds, Field(ge=0.1)] = _variable("3", "a number of seconds from 0.1 to 86400")
+    reserve_megabytes: Annotated[int, Field(ge=0, le=100_000)] = _variable("16", "a whole number from 0 to 100000")
     retention_days: Annotated[float, Field(ge=0.01, le=3650)] = _variable("30", "a number of days from 0.01 to 3650")
     audit_key_file: AuditKeyFile | None = _variable(None, "an absolute path of a file with 64 hexadecimal digits")
     snapshots_megabytes: Annotated[int, Field(ge=1, le=100_000)] = _variable("256", "a whole number from 1 to 100000")

@@ -202,6 +202,7 @@ def test_an_incident_that_nothing_reports_any_more_is_closed():
         pytest.param(a_snapshot(**QUIET), {"known": an_open_incident(last_seen_at=at(-59))}, id="gone only now"),
         pytest.param(a_snapshot(**QUIET), {"executions": (an_execution(),)}, id="an action is under way"),
         pytest.param(a_snapshot(sources=sources(alertmanager=Quality.UNREACHABLE), **QUIET), {}, id="blind"),
+        pytest.param(a_snapshot(alerts_quality=Quality.PARTIAL, **QUIET), {}, id="alertmanager was started again"),
         pytest.param(a_snapshot(Quality.STALE, **QUIET), {}, id="its signal is stale"),
         pytest.param(a_snapshot(Quality.PARTIAL, **QUIET), {}, id="its signal is partial"),
     ],

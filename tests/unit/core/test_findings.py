@@ -61,9 +61,13 @@ def test_a_signal_beyond_its_threshold_raises_nothing_while_the_alert_is_silent(
     assert found(a_snapshot(alerts=())) == ()
 
 
-@pytest.mark.parametrize("quality", MISSING)
+@pytest.mark.parametrize("quality", [quality for quality in MISSING if quality is not Quality.PARTIAL])
 def test_alerts_that_could_not_be_read_raise_nothing(quality):
     assert found(a_snapshot(alerts_quality=quality)) == ()
+
+
+def test_an_alert_that_is_shown_in_part_of_the_list_is_raised_all_the_same():
+    assert len(found(a_snapshot(alerts_quality=Quality.PARTIAL))) == 1
 
 
 def test_an_alert_of_another_name_raises_nothing():

@@ -41,9 +41,9 @@ class World:
         self.metrics = FakeMetricSource(**({QUERY: rows({"node-7": 31.0})} | answers))
         self.alerts, self.violations = FakeAlertSource(an_alert()), FakeViolationSource()
 
-    async def seen(self, catalogue=None, as_of=NOON):
+    async def seen(self, catalogue=None, as_of=NOON, **more):
         peers = {"metrics": self.metrics, "alerts": self.alerts, "violations": self.violations}
-        monitor = Monitor(**peers, clock=VirtualClock(), budget_seconds=BUDGET, stale_after_intervals=2)
+        monitor = Monitor(**peers, clock=VirtualClock(), budget_seconds=BUDGET, stale_after_intervals=2, **more)
         return await monitor.observe(as_of, catalogue or NEEDS_VIOLATIONS)
 
 
@@ -228,6 +228,42 @@ async def test_alerts_that_cannot_be_read_are_never_no_alerts(error):
     world.alerts.answer = error
     snapshot = await world.seen()
     assert (snapshot.alerts_quality, snapshot.sources["alertmanager"].is_up) == (Quality.UNREACHABLE, False)
+
+
+class RestartedAlertmanager:
+    """Says since when it has been running, or fails."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    async def started_at(self, *, timeout_seconds):  # noqa: ARG002
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("started", "quality"),
+    [
+        (at(-119.9), Quality.PARTIAL),
+        (at(+1), Quality.PARTIAL),
+        (at(-120), Quality.VALUE),
+        (PermanentError("a proxy hides it"), Quality.VALUE),
+    ],
+)
+async def test_what_a_fresh_alertmanager_does_not_show_proves_nothing_for_a_while(started, quality):
+    world = World()
+    young = {"alertmanager": RestartedAlertmanager(started), "alerts_return_seconds": 120}
+    snapshot = await world.seen(**young)
+    assert (snapshot.alerts_quality, len(snapshot.alerts)) == (quality, 1)
+    assert snapshot.sources["alertmanager"].is_up
+
+
+async def test_a_fresh_alertmanager_whose_list_cannot_be_read_is_out_of_reach():
+    world = World()
+    world.alerts.answer = DOWN
+    snapshot = await world.seen(alertmanager=RestartedAlertmanager(NOON), alerts_return_seconds=120)
+    assert snapshot.alerts_quality is Quality.UNREACHABLE
 
 
 async def test_violations_cut_by_a_limit_are_partial():
