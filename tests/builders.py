@@ -47,6 +47,7 @@ from mape_k.model import (
     Vector,
     Verification,
     Violation,
+    terms_of,
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -195,6 +196,9 @@ def a_request(**fields: Any) -> PolicyRequest:
     return PolicyRequest(name="block-source-node-7", **(facts | fields))
 
 
+TERMS = terms_of(BLOCK, a_request(), reach_seconds=READY)
+
+
 def an_execution(state: State = State.VERIFYING, **fields: Any) -> Execution:
     """Return an execution that was admitted and applied at noon."""
     facts = {
@@ -213,6 +217,8 @@ def an_execution(state: State = State.VERIFYING, **fields: Any) -> Execution:
         "policy_id": "pol-1",
         "baseline": 31.0,
         "observation": Observation(),
+        "terms": TERMS,
+        "plan_hash": "h1",
     }
     return Execution(state=state, **(facts | fields))
 
@@ -280,5 +286,7 @@ def an_action(execution_id: str = "act-1", **fields: Any) -> Action:
         "request": a_request(),
         "baseline": 31.0,
         "score": 0.36,
+        "terms": TERMS,
+        "plan_hash": "h1",
     }
     return Action(execution_id=execution_id, **(facts | fields))

@@ -73,16 +73,25 @@ class FakeEffector:
         self.is_idempotent, self.errors, self.seconds = is_idempotent, list(errors), 0.0
         self.sent: list[tuple[str, PolicyRequest | str | None]] = []
         self.seen: Callable[[str], None] = lambda _: None
+        self.undoes_by_id, self.in_force, self.asked = True, {}, []
 
     async def apply(self, request: PolicyRequest, *, key: str, **_: object) -> Applied:
         was_known = self.is_idempotent and any(sent == key for sent, _ in self.sent)
         await self._take(key, request)
-        return Applied(policy_id="pol-1", was_known=was_known, is_idempotent=self.is_idempotent)
+        number = key.split(":")[1] if key.count(":") == 1 else "1"
+        return Applied(policy_id=f"pol-{number}", was_known=was_known, is_idempotent=self.is_idempotent)
+
+    async def is_in_force(self, policy_id: str, **_: object) -> bool | None:
+        """Answer with what ``in_force`` says of a policy, in turn where that is a list."""
+        self.asked.append(policy_id)
+        answer = self.in_force.get(policy_id)
+        return await _given(answer.pop(0) if isinstance(answer, list) and answer else answer)
 
     async def roll_back(
         self, policy_id: str | None, compensation: PolicyRequest | None, *, key: str, **_: object
-    ) -> None:
+    ) -> bool:
         await self._take(key, policy_id or compensation)
+        return self.undoes_by_id
 
     async def _take(self, key: str, what: PolicyRequest | str | None) -> None:
         self.sent.append((key, what))

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from mape_k.errors import FencedError
-from mape_k.knowledge.moves import MOVABLE
+from mape_k.knowledge.moves import MOVABLE, entering
 from mape_k.model import (
     STARTS_FROM,
     TRANSITIONS,
@@ -18,11 +18,13 @@ from mape_k.model import (
     Mode,
     OpenIncident,
     Pause,
+    PolicyRequest,
     Reason,
     State,
     Step,
     SuccessRate,
     Verdict,
+    due_at,
     next_state,
 )
 from mape_k.ports import Clock
@@ -84,7 +86,9 @@ class FakeJournal:
             return refusal
         same = {f.name: getattr(action, f.name) for f in fields(Action) if f.name != "score"}
         new = {"state": to, "epoch": self.epoch, "admitted_at": now, "updated_at": now}
-        self.rows[action.execution_id] = Execution(**same, **new, reason=Reason.BEST_CANDIDATE)
+        reason = Reason.APPROVAL_WANTED if to is State.AWAITING_APPROVAL else Reason.BEST_CANDIDATE
+        due = due_at(to, action.terms, None, now)
+        self.rows[action.execution_id] = Execution(**same, **new, reason=reason, due_at=due)
         return self.rows[action.execution_id]
 
     async def move(self, execution: Execution, to: State, **named: object) -> Execution:
@@ -95,10 +99,27 @@ class FakeJournal:
         row = self.rows[execution.execution_id]
         if (row.state, row.epoch) != (execution.state, execution.epoch):
             raise FencedError(f"{execution.execution_id} is not {execution.state} any more")
-        self.rows[row.execution_id] = replace(row, **named, state=to, updated_at=self.clock.now())
+        now = self.clock.now()
+        if (row.state, to) == (State.ADMITTED, State.APPLYING) and self._is_paused(row, now):
+            to, named = State.FAILED, {"reason": Reason.PAUSED}
+        fields = entering(row, to, now, named) | named
+        self.rows[row.execution_id] = replace(row, **fields, state=to, updated_at=now)
         return self.rows[row.execution_id]
 
-    async def follow_up(self, step: FollowUp, *, now: datetime) -> Execution | None:
+    def _is_paused(self, row: Execution, now: datetime) -> bool:
+        return self.pause is not None and self.pause.covers(row.pack, row.remediation, row.target, now)
+
+    async def begin(
+        self, step: FollowUp, request: PolicyRequest, *, check: Callable[[Ledger], Reason | None], now: datetime
+    ) -> Execution | Reason | None:
+        row = self.rows.get(step.execution_id)
+        if row is None or row.state is not State.AWAITING_APPROVAL:
+            return None
+        if refusal := check(self.ledger(now)):
+            return refusal
+        return await self.move(row, State.ADMITTED, request=request, reason=step.reason)
+
+    async def follow_up(self, step: FollowUp, *, now: datetime) -> Execution | None:  # noqa: ARG002
         row = self.rows.get(step.execution_id)
         if row is None or row.state not in STARTS_FROM[step.step]:
             return None
@@ -106,15 +127,15 @@ class FakeJournal:
             return row
         self._learn(row, step)
         to = next_state(row, step.step)
-        moved = await self.move(row, to, verdict=step.verdict or row.verdict, reason=step.reason)
-        until = now + timedelta(seconds=row.terms.probation_seconds)
-        self.rows[row.execution_id] = replace(moved, probation_until=until if to is State.PROBATION else None)
-        return self.rows[row.execution_id]
+        return await self.move(row, to, verdict=step.verdict or row.verdict, reason=step.reason)
 
     def _learn(self, row: Execution, step: FollowUp) -> None:
         if step.step is Step.CONFIRM and step.verdict is not Verdict.IMPROVED:
             raise ValueError("a confirmation needs an improvement")
-        is_failure = step.step is Step.ROLL_BACK and step.verdict not in (None, Verdict.UNKNOWN)
+        if row.state is State.UNDO_WANTED:
+            return
+        did_not_help = step.step in (Step.ROLL_BACK, Step.ASK_TO_UNDO, Step.KEEP)
+        is_failure = did_not_help and step.verdict not in (None, Verdict.UNKNOWN)
         key = row.pack, row.remediation, row.symptom
         old = self.rates.get(key, SuccessRate())
         new = SuccessRate(successes=old.successes + (step.step is Step.CONFIRM), failures=old.failures + is_failure)

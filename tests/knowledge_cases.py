@@ -67,9 +67,11 @@ def a_cycle(cycle_id: str = "c-1", as_of: datetime = NOON, **fields: object) -> 
     return CycleReport(cycle_id=cycle_id, as_of=as_of, woken_by=WokenBy.TICK, **fields)
 
 
-async def admitted(journal: Journal, execution_id: str = "x-1", **fields: object) -> Execution:
+async def admitted(
+    journal: Journal, execution_id: str = "x-1", *, to: State = State.ADMITTED, **fields: object
+) -> Execution:
     execution = await journal.admit(
-        an_action(execution_id, **fields), check=lambda _: None, explanation={"why": "a test"}, now=NOON
+        an_action(execution_id, **fields), check=lambda _: None, explanation={"why": "a test"}, now=NOON, to=to
     )
     assert isinstance(execution, Execution), execution
     return execution

@@ -217,19 +217,23 @@ class CharterClient:
         epoch: int,
         traceparent: str,
         timeout_seconds: float,
-    ) -> None:
+    ) -> bool:
         """Undo a policy: by its id where the peer can, else by putting ``compensation`` in force.
 
         A policy that the Charter does not know (any more) is undone already. With neither way possible there is
         nothing to undo and nothing is sent. Raises as :meth:`apply`.
+
+        Returns:
+            Whether it was undone by its id, so that :meth:`is_in_force` tells whether that took effect.
         """
         deadline = self._clock.monotonic() + timeout_seconds
         headers = _headers(key, epoch, traceparent)
         if policy_id is not None and await self._rolled_back_by_id(policy_id, headers, deadline):
-            return
+            return True
         if compensation is not None:
             left = deadline - self._clock.monotonic()
             await self.apply(compensation, key=key, epoch=epoch, traceparent=traceparent, timeout_seconds=left)
+        return False
 
     async def _rolled_back_by_id(self, policy_id: str, headers: Mapping[str, str], deadline: float) -> bool:
         if Capability.ROLL_BACK not in await self._known_capabilities(deadline):

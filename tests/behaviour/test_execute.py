@@ -17,12 +17,13 @@ from builders import (
     a_remediation,
     a_request,
     an_action,
+    an_alert,
     an_assessment,
     an_execution,
     an_incident,
     at,
 )
-from fakes import FakeEffector
+from fakes import FakeAlertSource, FakeEffector
 from fakes_journal import FakeJournal
 from mape_k.errors import (
     ConflictError,
@@ -46,6 +47,7 @@ from mape_k.model import (
     Reason,
     State,
     Step,
+    Terms,
     Verdict,
 )
 from virtual_time import VirtualClock
@@ -61,10 +63,12 @@ class Bench:
     def __init__(self, *errors: Exception | None, is_idempotent: bool = True, remediation=BLOCK) -> None:
         self.effector, self.clock = FakeEffector(*errors, is_idempotent=is_idempotent), VirtualClock()
         self.journal, self.told, self.refused = FakeJournal(self.clock), [], []
+        self.alerts = FakeAlertSource(an_alert())
         self.catalogue = a_catalogue(remediations=(a_remediation("limit"), remediation))
         self.executor = Executor(
             effector=self.effector,
             journal=self.journal,
+            alerts=self.alerts,
             clock=self.clock,
             request_timeout_seconds=1,
             told=lambda moved: self.told.append(moved.state),
@@ -445,19 +449,21 @@ async def test_the_intent_to_roll_back_is_durable_before_it_leaves():
 
 
 async def test_what_leaves_nothing_behind_is_rolled_back_without_a_request():
-    bench = await rolled_back(remediation=a_remediation(compensation=None, leaves_nothing=True))
+    bench = await rolled_back(execution=an_execution(terms=Terms()))
     assert (bench.execution.state, bench.effector.sent) == (State.ROLLED_BACK, [])
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "execution",
     [
-        pytest.param({"remediation": a_remediation(compensation=None)}, id="irreversible"),
-        pytest.param({"execution": an_execution(remediation="gone")}, id="no pack knows how any more"),
+        pytest.param(an_execution(terms=Terms(is_irreversible=True)), id="irreversible"),
+        pytest.param(
+            an_execution(remediation="gone", plan_hash="", terms=Terms()), id="of an earlier version, unknown"
+        ),
     ],
 )
-async def test_what_cannot_be_undone_freezes_its_target(fields):
-    bench = await rolled_back(**fields)
+async def test_what_cannot_be_undone_freezes_its_target(execution):
+    bench = await rolled_back(execution=execution)
     assert (bench.execution.state, bench.execution.reason) == (State.FROZEN, Reason.ROLL_BACK_FAILED)
     assert bench.effector.sent == []
 

@@ -70,7 +70,11 @@ class Daemon:
             monitor=Monitor(**peers, clock=self.clock, budget_seconds=monitor_budget, stale_after_intervals=2),
             analyst=Analyst(close_after_seconds=60),
             executor=Executor(
-                effector=self.effector, journal=self.journal, clock=self.clock, request_timeout_seconds=1
+                effector=self.effector,
+                journal=self.journal,
+                alerts=self.alerts,
+                clock=self.clock,
+                request_timeout_seconds=1,
             ),
             journal=self.journal,
             catalogue=CATALOGUE,
@@ -466,9 +470,13 @@ async def test_a_restart_takes_up_what_it_finds_in_the_journal():
         State.APPLYING,
         State.UNCERTAIN,
         State.VERIFYING,
+        State.PROBATION,
         State.IN_FORCE,
         State.RENEWING,
+        State.UNDO_WANTED,
         State.FROZEN,
+        State.DEAD,
     }
-    assert left[State.FROZEN] is State.FROZEN
+    waiting = (State.UNDO_WANTED, State.FROZEN, State.DEAD)
+    assert all(left[state] is state for state in waiting)
     assert {left[before] for before in (State.APPLYING, State.UNCERTAIN, State.VERIFYING)} == {State.IN_FORCE}

@@ -1,11 +1,11 @@
 """Did it help? Verdicts on open executions, from samples born late enough after the action."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 from mape_k.model import (
-    Bound,
     Catalogue,
     Execution,
     Expiring,
@@ -14,15 +14,11 @@ from mape_k.model import (
     OnExpiry,
     Reason,
     Remediation,
-    Signal,
     Snapshot,
     State,
     Verdict,
     Verification,
 )
-
-PATIENCE = 3
-"""How many times its deadline an action may wait for sight before its effect counts as never seen."""
 
 RENEWAL_LEAD = 0.25
 """The share of a lifetime that is left when it is decided about."""
@@ -37,8 +33,8 @@ def judge(execution: Execution, snapshot: Snapshot, catalogue: Catalogue) -> Jud
     """
     remediation = catalogue.remediation(execution.pack, execution.remediation)
     if remediation is None or execution.applied_at is None:
-        return _judgement(execution, Reason.NEVER_SEEN, Verdict.UNKNOWN)
-    looked = _look(execution, remediation, snapshot, catalogue)
+        return unseen(execution, Reason.NEVER_SEEN, Verdict.UNKNOWN)
+    looked = look(execution, remediation, snapshot, catalogue)
     return _verdict(looked, execution.applied_at, remediation.verification, snapshot)
 
 
@@ -47,28 +43,32 @@ def ready_at(execution: Execution, catalogue: Catalogue) -> datetime | None:
     remediation = catalogue.remediation(execution.pack, execution.remediation)
     if remediation is None or execution.applied_at is None:
         return None
-    signals = [_signal(catalogue, bound) for bound in remediation.verification.bounds]
-    reach = max((s.window_seconds + _scrape_interval(catalogue, s) for s in signals), default=0.0)
-    return execution.applied_at + timedelta(seconds=reach + remediation.settle_seconds)
+    return execution.applied_at + timedelta(seconds=catalogue.reach_seconds(remediation))
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class Looked:
     """An execution with its newest look taken in; ``numbers`` is None when this look did not count."""
 
     execution: Execution
     judgement: Judgement
     numbers: tuple[float, ...] | None
 
+    def counting_anew(self) -> Self:
+        """Return the same without the bad looks before the success; those after it are to be counted alone."""
+        observation = replace(self.judgement.observation, bad=0)
+        return replace(self, judgement=replace(self.judgement, observation=observation))
 
-def _look(execution: Execution, remediation: Remediation, snapshot: Snapshot, catalogue: Catalogue) -> _Looked:
+
+def look(execution: Execution, remediation: Remediation, snapshot: Snapshot, catalogue: Catalogue) -> Looked:
+    """Take one more look at what an action did; see :func:`judge` for when it counts."""
     seen, rule = execution.observation, remediation.verification
     newest = _newest_sample(rule, snapshot, catalogue)
     numbers = _numbers(rule, execution.target, snapshot)
     ready = ready_at(execution, catalogue)
     is_early = ready is None or snapshot.as_of < ready
     if is_early or numbers is None or newest is None or not _is_news(newest, execution, remediation.settle_seconds):
-        return _Looked(execution, _judgement(execution, Reason.UNDER_VERIFICATION), None)
+        return Looked(execution, unseen(execution, Reason.UNDER_VERIFICATION), None)
     good = all(bound.holds(number) for bound, number in zip(rule.bounds, numbers, strict=True))
     observation = type(seen)(
         good=seen.good + 1 if good else 0,
@@ -80,7 +80,7 @@ def _look(execution: Execution, remediation: Remediation, snapshot: Snapshot, ca
     judgement = Judgement(
         execution_id=execution.execution_id, observation=observation, reason=Reason.UNDER_VERIFICATION
     )
-    return _Looked(execution, judgement, numbers)
+    return Looked(execution, judgement, numbers)
 
 
 def _is_news(newest: datetime, execution: Execution, settle_seconds: float) -> bool:
@@ -90,28 +90,28 @@ def _is_news(newest: datetime, execution: Execution, settle_seconds: float) -> b
     return is_late_enough and (counted is None or newest > counted)
 
 
-def _verdict(looked: _Looked, applied_at: datetime, rule: Verification, snapshot: Snapshot) -> Judgement:
+def _verdict(looked: Looked, applied_at: datetime, rule: Verification, snapshot: Snapshot) -> Judgement:
     seen = looked.judgement.observation
     waited = (snapshot.as_of - applied_at).total_seconds()
     if seen.good_since and seen.good >= rule.samples and _lasted(seen.good_since, snapshot, rule.hold_seconds):
-        return _concluded(looked, Reason.VERIFIED, Verdict.IMPROVED)
-    if looked.numbers and seen.bad >= rule.samples and _is_worse(looked.execution, rule, looked.numbers[0]):
-        return _concluded(looked, Reason.MADE_WORSE, Verdict.WORSE)
+        return concluded(looked.counting_anew(), Reason.VERIFIED, Verdict.IMPROVED)
+    if looked.numbers and seen.bad >= rule.samples and is_worse(looked.execution, rule, looked.numbers[0]):
+        return concluded(looked, Reason.MADE_WORSE, Verdict.WORSE)
     if waited < rule.deadline_seconds:
         return looked.judgement
-    if waited < PATIENCE * rule.deadline_seconds and (seen.good or not looked.numbers or seen.bad < rule.samples):
+    if waited < looked.execution.terms.verify_seconds and (seen.good or not looked.numbers or seen.bad < rule.samples):
         return looked.judgement
     if seen.good + seen.bad >= rule.samples:
-        return _concluded(looked, Reason.NOT_IMPROVED, Verdict.UNCHANGED)
-    return _concluded(looked, Reason.NEVER_SEEN, Verdict.UNKNOWN)
+        return concluded(looked, Reason.NOT_IMPROVED, Verdict.UNCHANGED)
+    return concluded(looked, Reason.NEVER_SEEN, Verdict.UNKNOWN)
 
 
 def _lasted(since: datetime, snapshot: Snapshot, seconds: float) -> bool:
     return snapshot.as_of - since >= timedelta(seconds=seconds)
 
 
-def _is_worse(execution: Execution, rule: Verification, number: float) -> bool:
-    """Whether the first bound's number moved away from its limit, by more than the ratio to its baseline."""
+def is_worse(execution: Execution, rule: Verification, number: float) -> bool:
+    """Return whether the first bound's number moved away from its limit, by more than the ratio to its baseline."""
     if rule.worse_ratio is None or execution.baseline is None:
         return False
     if rule.bounds[0].below is not None:
@@ -119,13 +119,15 @@ def _is_worse(execution: Execution, rule: Verification, number: float) -> bool:
     return number < execution.baseline / rule.worse_ratio
 
 
-def _judgement(execution: Execution, reason: Reason, verdict: Verdict | None = None) -> Judgement:
+def unseen(execution: Execution, reason: Reason, verdict: Verdict | None = None) -> Judgement:
+    """Return a judgement to which no look has added anything."""
     return Judgement(
         execution_id=execution.execution_id, observation=execution.observation, reason=reason, verdict=verdict
     )
 
 
-def _concluded(looked: _Looked, reason: Reason, verdict: Verdict) -> Judgement:
+def concluded(looked: Looked, reason: Reason, verdict: Verdict) -> Judgement:
+    """Return the verdict on an execution, with what was seen of it."""
     return Judgement(
         execution_id=looked.execution.execution_id,
         observation=looked.judgement.observation,
@@ -141,7 +143,7 @@ def _numbers(rule: Verification, target: str, snapshot: Snapshot) -> tuple[float
 
 def _newest_sample(rule: Verification, snapshot: Snapshot, catalogue: Catalogue) -> datetime | None:
     """Return the age of the oldest of the newest samples that the bounds rest on."""
-    scrapes = [snapshot.scrapes.get(_signal(catalogue, bound).job) for bound in rule.bounds]
+    scrapes = [snapshot.scrapes.get(catalogue.signal(bound.signal).job) for bound in rule.bounds]
     times = [scrape.newest_sample_at if scrape else None for scrape in scrapes]
     known = [time for time in times if time is not None]
     return min(known) if known and len(known) == len(times) else None
@@ -153,14 +155,15 @@ def expiring(ledger: Ledger, snapshot: Snapshot, catalogue: Catalogue) -> Iterab
         remediation = catalogue.remediation(execution.pack, execution.remediation)
         if execution.state is not State.IN_FORCE or execution.expires_at is None:
             continue
-        if snapshot.as_of >= execution.expires_at - _lead(remediation):
+        if snapshot.as_of >= execution.expires_at - lead(remediation):
             yield Expiring(
                 execution_id=execution.execution_id,
                 is_needed=_is_needed(remediation, execution.target, snapshot),
             )
 
 
-def _lead(remediation: Remediation | None) -> timedelta:
+def lead(remediation: Remediation | None) -> timedelta:
+    """Return how long before its end it is decided about a policy."""
     lifetime = remediation.lifetime if remediation else None
     return timedelta(seconds=RENEWAL_LEAD * lifetime.ttl_seconds if lifetime else 0.0)
 
@@ -173,12 +176,3 @@ def _is_needed(remediation: Remediation | None, target: str, snapshot: Snapshot)
         return None
     reading = snapshot.reading(lifetime.needed.signal, target)
     return lifetime.needed.holds(reading.number()) if reading.is_known else None
-
-
-def _signal(catalogue: Catalogue, bound: Bound) -> Signal:
-    pack, name = bound.signal.split("/", 1)
-    return catalogue.packs[pack].signals[name]
-
-
-def _scrape_interval(catalogue: Catalogue, signal: Signal) -> float:
-    return next((job.scrape_interval_seconds for job in catalogue.jobs if job.name == signal.job), 0.0)

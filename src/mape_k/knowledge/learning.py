@@ -5,19 +5,22 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from mape_k.knowledge.schema import outcomes, success_rates
-from mape_k.model import Execution, FollowUp, Step, Verdict
+from mape_k.model import Execution, FollowUp, State, Step, Verdict
+
+_FAILURES = frozenset({Step.ROLL_BACK, Step.ASK_TO_UNDO, Step.KEEP})
 
 
 def learn(connection: Connection, execution: Execution, step: FollowUp, *, at: datetime) -> None:
     """Keep the outcome that a step settles, and count it; steps that settle nothing teach nothing.
 
-    A confirmation counts as a success once. A roll-back counts as a failure, also of an action that was confirmed
-    before and did harm later: then both are counted, since both were seen. What nobody could see trains nothing.
+    A confirmation counts as a success once. What did not help counts as a failure when that is seen, whether it is
+    then undone, kept, or a person is asked; also of an action that was confirmed before and did harm later: then both
+    are counted, since both were seen. What nobody could see trains nothing.
 
     Raises:
         ValueError: a confirmation without the verdict that the world got better.
     """
-    if step.step not in (Step.CONFIRM, Step.ROLL_BACK):
+    if step.step not in (Step.CONFIRM, *_FAILURES) or execution.state is State.UNDO_WANTED:
         return
     success = _is_success(step)
     _keep(connection, execution, step.verdict or Verdict.UNKNOWN, success, at)
@@ -45,7 +48,7 @@ def _counted(connection: Connection, execution: Execution) -> bool | None:
 
 
 def _is_success(step: FollowUp) -> bool | None:
-    if step.step is Step.ROLL_BACK:
+    if step.step in _FAILURES:
         return None if step.verdict in (None, Verdict.UNKNOWN) else False
     if step.verdict is not Verdict.IMPROVED:
         raise ValueError(f"{step.execution_id} cannot be confirmed with the verdict {step.verdict}")

@@ -7,9 +7,16 @@ from enum import Enum
 from sqlalchemy import Connection, insert, update
 
 from mape_k.errors import FencedError
-from mape_k.knowledge import audit
+from mape_k.knowledge import audit, dead_letters
 from mape_k.knowledge.learning import learn
-from mape_k.knowledge.ledger import EPOCH, read_execution, read_ledger, read_meta, read_open_executions
+from mape_k.knowledge.ledger import (
+    EPOCH,
+    read_execution,
+    read_ledger,
+    read_meta,
+    read_open_executions,
+    read_pauses,
+)
 from mape_k.knowledge.schema import executions, transitions
 from mape_k.model import (
     LEFT_ALONE,
@@ -19,11 +26,14 @@ from mape_k.model import (
     Execution,
     FollowUp,
     Ledger,
+    LetterKind,
     Mode,
     Observation,
+    PolicyRequest,
     Reason,
     State,
     Step,
+    due_at,
     next_state,
 )
 
@@ -36,6 +46,7 @@ MOVABLE = frozenset(
         "expires_at",
         "renewals",
         "tries",
+        "undone",
         "observation",
         "verdict",
         "reason",
@@ -72,14 +83,56 @@ def admit(
 def move(connection: Connection, execution: Execution, to: State, *, at: datetime, **named: object) -> Execution:
     """Move by compare-and-set on (state, epoch); fields that are not named stay as they are.
 
+    What is about to be sent for the first time fails instead where a person has paused it meanwhile.
+
     Raises:
         FencedError: it is not as ``execution`` says (any more). ValueError: no such move, or no such field.
     """
+    if execution.state is State.ADMITTED and to is State.APPLYING and _is_paused(connection, execution, at):
+        to, named = State.FAILED, {"reason": Reason.PAUSED}
     _refuse_impossible(execution.state, to, named)
-    moved = _set(connection, execution, to, at, named)
+    moved = _set(connection, execution, to, at, {**entering(execution, to, at, named), **named})
     if to is not execution.state:
         record(connection, moved, from_state=execution.state, detail=named.get("detail", ""))
+    if to is State.FROZEN is not execution.state:
+        _keep_for_another_try(connection, moved, at)
     return moved
+
+
+def entering(execution: Execution, to: State, at: datetime, named: Mapping[str, object]) -> dict[str, object]:
+    """Return what a new state brings with it: its deadline, and a fresh count of attempts to leave it."""
+    if to is execution.state:
+        return {}
+    fields: dict[str, object] = {"tries": 0, "due_at": due_at(to, execution.terms, _expiry(execution, named), at)}
+    if to is State.PROBATION:
+        fields["probation_until"] = at + timedelta(seconds=execution.terms.probation_seconds)
+    return fields
+
+
+def _expiry(execution: Execution, named: Mapping[str, object]) -> datetime | None:
+    expires_at = named.get("expires_at", execution.expires_at)
+    return expires_at if isinstance(expires_at, datetime) else None
+
+
+def begin(
+    connection: Connection,
+    step: FollowUp,
+    request: PolicyRequest,
+    *,
+    check: Callable[[Ledger], Reason | None],
+    epoch: int,
+    mode: Mode,
+    at: datetime,
+) -> Execution | Reason | None:
+    """Admit what a person has agreed to, unless the guards say no by now; None when it was answered otherwise."""
+    execution = read_execution(connection, step.execution_id)
+    if execution is None or execution.state is not State.AWAITING_APPROVAL:
+        return None
+    if execution.epoch != epoch or read_meta(connection, EPOCH) != epoch:
+        return Reason.FENCED
+    if refusal := check(read_ledger(connection, as_of=at, epoch=epoch, mode=mode)):
+        return refusal
+    return move(connection, execution, State.ADMITTED, at=at, request=request, reason=step.reason)
 
 
 def follow_up(connection: Connection, step: FollowUp, *, epoch: int, at: datetime) -> Execution | None:
@@ -97,16 +150,16 @@ def follow_up(connection: Connection, step: FollowUp, *, epoch: int, at: datetim
         return execution
     learn(connection, execution, step, at=at)
     fields: dict[str, object] = {"verdict": step.verdict or execution.verdict, "reason": step.reason}
-    to = next_state(execution, step.step)
-    if to is State.PROBATION:
-        fields["probation_until"] = at + timedelta(seconds=execution.terms.probation_seconds)
-    return move(connection, execution, to, at=at, **fields)
+    return move(connection, execution, next_state(execution, step.step), at=at, **fields)
 
 
 def take_over(connection: Connection, execution: Execution, *, epoch: int, at: datetime) -> Execution:
     """Make an execution of an earlier daemon ours; what that daemon was in the middle of is settled or in doubt."""
     to, named = _after_interruption(execution)
-    taken = _set(connection, execution, to, at, {**named, "epoch": epoch})
+    fields = {**entering(execution, to, at, named), **named, "epoch": epoch}
+    if execution.due_at is None and to is execution.state:  # an earlier version set none
+        fields["due_at"] = due_at(to, execution.terms, execution.expires_at, at)
+    taken = _set(connection, execution, to, at, fields)
     record(connection, taken, from_state=execution.state, detail=named.get("detail", "taken over after a restart"))
     return taken
 
@@ -143,6 +196,17 @@ def _after_interruption(execution: Execution) -> tuple[State, dict[str, object]]
         sent_at = execution.applied_at or execution.updated_at
         return State.UNCERTAIN, {"reason": Reason.NO_ANSWER, "detail": detail, "applied_at": sent_at}
     return execution.state, {}
+
+
+def _is_paused(connection: Connection, execution: Execution, at: datetime) -> bool:
+    about = execution.pack, execution.remediation, execution.target
+    return any(pause.covers(*about, at) for pause in read_pauses(connection, at))
+
+
+def _keep_for_another_try(connection: Connection, frozen: Execution, at: datetime) -> None:
+    error = frozen.detail or (frozen.reason.sentence if frozen.reason else "")
+    kind, about = LetterKind.COMPENSATION, frozen.execution_id
+    dead_letters.write(connection, kind=kind, about=about, channel="charter", error=error, at=at)
 
 
 def _refuse_impossible(state: State, to: State, named: Mapping[str, object]) -> None:
@@ -190,9 +254,10 @@ def _row_of(action: Action, to: State, epoch: int, at: datetime) -> dict[str, ob
             "epoch": epoch,
             "admitted_at": at,
             "updated_at": at,
+            "due_at": due_at(to, action.terms, None, at),
             "renewals": 0,
             "observation": Observation(),
-            "reason": Reason.BEST_CANDIDATE,
+            "reason": Reason.APPROVAL_WANTED if to is State.AWAITING_APPROVAL else Reason.BEST_CANDIDATE,
             "detail": "",
         }
     )

@@ -134,6 +134,7 @@ executions = Table(
     Column("terms", Document, nullable=False, server_default="{}"),
     Column("further_ids", Document, nullable=False, server_default="[]"),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("undone", Integer, nullable=False, server_default="0"),
     Column("due_at", Instant),
     Column("probation_until", Instant),
     Column("plan_hash", String, nullable=False, server_default=""),

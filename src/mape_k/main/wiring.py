@@ -9,6 +9,7 @@ from secrets import SystemRandom
 from pydantic import SecretStr
 
 from integration.alertmanager_client import AlertmanagerClient
+from integration.breaker import LONGEST_PAUSE_SECONDS, Circuit
 from integration.charter_client import CharterClient
 from integration.clock import SystemClock
 from integration.http import HttpSession
@@ -21,6 +22,7 @@ from mape_k.model import Catalogue
 from mape_k.monitor import Monitor
 from mape_k.settings import Settings
 from mape_k.telemetry import Metrics
+from mape_k.telemetry.table import SOURCES
 
 CLOSE_AFTER_INTERVALS = 2
 """For so many intervals an incident's findings must be gone before it is closed."""
@@ -31,6 +33,10 @@ NOTICES_AGREE_AFTER_INTERVALS = 3
 DEBOUNCE_SHARE = 0.25
 """The share of the interval, at most a second, in which wakes are gathered into one cycle."""
 
+LONGEST_PAUSE_INTERVALS = 0.5
+"""For so many intervals at most a peer that gives no answer is left alone: each cycle sees whether it is back."""
+
+_HELD_BACK: Mapping[Circuit, float] = {Circuit.CLOSED: 0.0, Circuit.HALF_OPEN: 0.5, Circuit.OPEN: 1.0}
 _OUTCOMES: Mapping[str, str] = {"ok": "ok", "permanent": "refused", "fenced": "refused"}
 
 
@@ -46,6 +52,11 @@ class Peers:
     prometheus: PrometheusClient
     alertmanager: AlertmanagerClient
     charter: CharterClient
+    http: HttpSession
+
+    def circuits(self) -> Mapping[str, float]:
+        """Return for each source whether it is left alone: 0 no, 1 yes, 0.5 all but one question that sees."""
+        return {name: _HELD_BACK[circuit] for name, circuit in self.http.circuits().items() if name in SOURCES}
 
 
 @asynccontextmanager
@@ -55,12 +66,20 @@ async def open_peers(
     """Open the one bounded HTTP session and the adapters that share it; Knowledge is for those that act."""
 
     def asked(source: str, seconds: float, outcome: str) -> None:
-        metrics.source_asked(source, seconds, _OUTCOMES.get(outcome, "failed"))
+        if source in SOURCES:
+            metrics.source_asked(source, seconds, _OUTCOMES.get(outcome, "failed"))
 
     url = settings.charter_url
     echoes = await knowledge.keys_echoed(url) if knowledge else False
-    async with HttpSession(clock=clock, jitter=SystemRandom().random, observe=asked) as http:
+    async with HttpSession(
+        clock=clock,
+        jitter=SystemRandom().random,
+        observe=asked,
+        longest_pause_seconds=min(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_INTERVALS * settings.interval),
+        not_repeated=metrics.retry_withheld,
+    ) as http:
         yield Peers(
+            http=http,
             prometheus=PrometheusClient(http, settings.prometheus_url, token=_token(settings.prometheus_token)),
             alertmanager=AlertmanagerClient(
                 http, settings.alertmanager_urls, token=_token(settings.alertmanager_token)
@@ -103,6 +122,7 @@ def make_loop(
             told=metrics.action_moved,
             refused=metrics.action_refused,
             leads=lambda: knowledge.lease.is_held,
+            is_left_alone=lambda: peers.http.circuits()["charter"] is Circuit.OPEN,
         ),
         journal=knowledge.journal,
         catalogue=catalogue,

@@ -25,7 +25,10 @@ from mape_k.model import (
     State,
     SuccessRate,
     Symptom,
+    terms_of,
 )
+from mape_k.plan.agreement import plan_hash
+from mape_k.plan.approvals import approvals
 from mape_k.plan.follow_ups import follow_ups
 from mape_k.plan.whole import as_mode_allows, in_stages, within_blast_radius
 
@@ -45,14 +48,16 @@ def make_plan(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) -> P
     among them. A plan that touches more targets of a pack than allowed is refused for that pack as a whole, and the
     same on several targets is done in stages.
     """
-    ledger = replace(ledger, outlooks={**ledger.outlooks, **assessment.outlooks})
-    decisions = _decide_in_turn(_Situation(assessment, catalogue, ledger))
+    ledger = ledger.seeing(assessment.outlooks)
+    situation = _Situation(assessment, catalogue, ledger)
+    decisions = _decide_in_turn(situation)
     guarded, refused = within_blast_radius(decisions, assessment, catalogue, ledger)
     staged = in_stages(guarded, catalogue, ledger)
+    asked = approvals(assessment, ledger, lambda execution: _again(execution, situation))
     return Plan(
         as_of=assessment.as_of,
-        decisions=tuple(as_mode_allows(staged, ledger.mode)),
-        follow_ups=tuple(follow_ups(assessment, catalogue, ledger)),
+        decisions=tuple(asked.told(as_mode_allows(staged, ledger.mode))),
+        follow_ups=(*follow_ups(assessment, catalogue, ledger), *asked.steps),
         refusal=refused,
     )
 
@@ -163,6 +168,27 @@ def _choose(incident: Incident, finding: Finding, situation: _Situation) -> Deci
     )
 
 
+def _again(execution: Execution, situation: _Situation) -> Decision | None:
+    """Decide about an action as though it had never been; None: what it is for is not seen at the moment."""
+    about, incidents = (execution.pack, execution.symptom, execution.target), situation.assessment.incidents
+    seen = next(((incident, f) for incident in incidents for f in incident.findings if f.key == about), None)
+    if seen is None:
+        return None
+    incident, finding = seen
+    pack = situation.catalogue.packs[finding.pack]
+    if execution.remediation not in _symptom(finding, situation.catalogue).remediations:
+        return Decision(incident_id=incident.incident_id, reason=Reason.PLAN_CHANGED)
+    remediation = pack.remediations[execution.remediation]
+    apart = replace(situation, ledger=situation.ledger.without(execution))
+    proposal = Proposal.of(remediation, incident, finding, pack.limits)
+    held = _held(incident, apart) or finding.hold or refusal(proposal, apart.ledger)
+    return Decision(
+        incident_id=incident.incident_id,
+        reason=held or Reason.BEST_CANDIDATE,
+        action=_action(remediation, incident, finding, apart),
+    )
+
+
 def _candidate(
     remediation: Remediation, incident: Incident, finding: Finding, limits: Limits, ledger: Ledger
 ) -> Candidate:
@@ -198,17 +224,21 @@ def _why_nothing(scored: Sequence[Candidate]) -> Reason:
 
 def _action(remediation: Remediation, incident: Incident, finding: Finding, situation: _Situation) -> Action:
     execution_id = _execution_id(remediation, incident, finding, situation.ledger)
-    return Action(
+    request = _request(remediation, incident, finding, situation)
+    terms = terms_of(remediation, request, reach_seconds=situation.catalogue.reach_seconds(remediation))
+    action = Action(
         execution_id=execution_id,
         incident_id=incident.incident_id,
         pack=remediation.pack,
         symptom=finding.symptom,
         remediation=remediation.name,
         target=finding.target,
-        request=_request(remediation, incident, finding, situation),
+        request=request,
         baseline=_baseline(remediation, finding),
         score=0.0,
+        terms=replace(terms, approval_seconds=situation.ledger.bounds.approval_seconds),
     )
+    return replace(action, plan_hash=plan_hash(action))
 
 
 def _execution_id(remediation: Remediation, incident: Incident, finding: Finding, ledger: Ledger) -> str:

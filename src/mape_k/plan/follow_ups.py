@@ -1,6 +1,6 @@
 """What becomes of executions that are already open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from mape_k.model import (
     Assessment,
@@ -8,45 +8,94 @@ from mape_k.model import (
     Execution,
     Expiring,
     FollowUp,
+    Judgement,
     Ledger,
     OnExpiry,
+    Owner,
     Reason,
+    RollbackRule,
     State,
     Step,
     Verdict,
 )
 
-_HALF_DONE = frozenset({State.ADMITTED, State.APPLYING, State.UNCERTAIN, State.ROLLING_BACK, State.RENEWING})
-"""States in which a crash, a failing store or an unreachable Charter may have left an execution."""
-
 _MAY_NEVER_HAVE_ARRIVED = frozenset({State.UNCERTAIN, State.FAILED})
+
+_HELPED = frozenset({State.PROBATION, State.IN_FORCE})
+
+_UNDOING: Mapping[RollbackRule, Step] = {
+    RollbackRule.AUTO: Step.ROLL_BACK,
+    RollbackRule.APPROVE: Step.ASK_TO_UNDO,
+    RollbackRule.NEVER: Step.KEEP,
+}
 
 
 def follow_ups(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) -> Iterable[FollowUp]:
-    """Yield the next step of every open execution that is due for one."""
+    """Return the next step of every open execution that is due for one, at most one for each.
+
+    What was applied last is undone first, so that the steps of one cycle go back the way they came.
+    """
+    executions = {e.execution_id: e for e in ledger.executions}
+    steps: dict[str, FollowUp] = {}
+    for step in _due(assessment, catalogue, ledger, executions):
+        steps.setdefault(step.execution_id, step)
+    undoing = [step for step in steps.values() if _undoes(step, executions[step.execution_id])]
+    undoing.sort(key=lambda step: _began(executions[step.execution_id]), reverse=True)
+    return (*(step for step in steps.values() if step not in undoing), *undoing)
+
+
+def _due(
+    assessment: Assessment, catalogue: Catalogue, ledger: Ledger, executions: Mapping[str, Execution]
+) -> Iterator[FollowUp]:
+    for execution in ledger.open_executions:
+        if execution.state.owner is Owner.EXECUTOR:
+            yield FollowUp(
+                execution_id=execution.execution_id, step=Step.RESUME, reason=execution.reason or Reason.NO_ANSWER
+            )
+        elif execution.state is State.UNDO_WANTED:
+            yield from _answered(execution, assessment)
+        elif _is_superseded(execution, ledger):
+            yield _step(execution, Step.LET_LAPSE, Reason.SUPERSEDED)
     for judgement in assessment.judgements:
         if judgement.verdict is not None:
-            step = Step.CONFIRM if judgement.verdict is Verdict.IMPROVED else Step.ROLL_BACK
-            yield FollowUp(
-                execution_id=judgement.execution_id, step=step, reason=judgement.reason, verdict=judgement.verdict
-            )
-    for execution in ledger.open_executions:
-        if execution.state in _HALF_DONE:
-            reason = execution.reason or Reason.NO_ANSWER
-            yield FollowUp(execution_id=execution.execution_id, step=Step.RESUME, reason=reason)
-    superseded = {e.execution_id: e for e in ledger.open_executions if _is_superseded(e, ledger)}
-    for execution_id, execution in superseded.items():
-        verdict = execution.verdict
-        yield FollowUp(execution_id=execution_id, step=Step.LET_LAPSE, reason=Reason.SUPERSEDED, verdict=verdict)
-    executions = {e.execution_id: e for e in ledger.executions}
+            yield _after_verdict(judgement, judgement.verdict, executions[judgement.execution_id])
     for ending in assessment.expiring:
-        if ending.execution_id not in superseded:
-            yield _at_expiry(ending, executions[ending.execution_id], catalogue, assessment)
+        yield _at_expiry(ending, executions[ending.execution_id], catalogue, assessment)
+
+
+def _after_verdict(judgement: Judgement, verdict: Verdict, execution: Execution) -> FollowUp:
+    """Return what a verdict leads to: who was admitted with which rule is undone by that rule."""
+    if verdict is not Verdict.IMPROVED:
+        step = _UNDOING[execution.terms.rollback]
+    else:
+        step = Step.SETTLE if execution.state is State.PROBATION else Step.CONFIRM
+    return FollowUp(execution_id=execution.execution_id, step=step, reason=judgement.reason, verdict=verdict)
+
+
+def _answered(execution: Execution, assessment: Assessment) -> Iterator[FollowUp]:
+    """Yield what becomes of an action that a person was asked to let undo, once there is an answer or no more time."""
+    if execution.answer is not None:
+        step = Step.ROLL_BACK if execution.answer.is_given else Step.KEEP
+        yield _step(execution, step, Reason.APPROVED if execution.answer.is_given else Reason.REJECTED_BY_PERSON)
+    elif execution.due_at is not None and assessment.as_of >= execution.due_at:
+        yield _step(execution, Step.GIVE_UP, Reason.APPROVAL_EXPIRED)
+
+
+def _step(execution: Execution, step: Step, reason: Reason) -> FollowUp:
+    return FollowUp(execution_id=execution.execution_id, step=step, reason=reason, verdict=execution.verdict)
+
+
+def _undoes(step: FollowUp, execution: Execution) -> bool:
+    return step.step is Step.ROLL_BACK or execution.state is State.ROLLING_BACK
+
+
+def _began(execution: Execution) -> tuple[object, str]:
+    return execution.applied_at or execution.admitted_at, execution.execution_id
 
 
 def _is_superseded(execution: Execution, ledger: Ledger) -> bool:
-    """Whether the same was done again to the same target: the policy is now that of the newer execution."""
-    if execution.state is not State.IN_FORCE or execution.applied_at is None:
+    """Whether the same was done again to the same target: the policy is the newer execution's, and undone with it."""
+    if execution.state not in _HELPED or execution.applied_at is None:
         return False
     what = (execution.pack, execution.remediation, execution.target)
     return any(

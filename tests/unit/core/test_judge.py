@@ -21,11 +21,12 @@ from builders import (
     an_execution,
     at,
 )
-from mape_k.analyze.judge import PATIENCE, expiring, judge, ready_at
-from mape_k.model import Bound, Job, Observation, OnExpiry, Quality, Reason, State, Verdict
+from mape_k.analyze.judge import expiring, judge, ready_at
+from mape_k.model import PATIENCE, Bound, Job, Observation, OnExpiry, Quality, Reason, State, Verdict
 
 GOOD, BAD, WORSE = 2.0, 30.0, 50.0
 DEADLINE = 900
+LATEST = PATIENCE * DEADLINE + READY
 CATALOGUE = a_catalogue(remediations=(a_remediation(verification=a_verification(worse_ratio=1.5)),))
 
 
@@ -147,14 +148,14 @@ def test_a_row_of_good_looks_under_way_at_the_deadline_may_be_finished():
 @pytest.mark.parametrize("unseen", sorted(set(Quality) - {Quality.VALUE}))
 def test_never_seen_is_never_a_success(unseen):
     start = READY
-    seen = [(start, unseen), (DEADLINE, unseen), (PATIENCE * DEADLINE - 1, unseen), (PATIENCE * DEADLINE, unseen)]
+    seen = [(start, unseen), (DEADLINE, unseen), (LATEST - 1, unseen), (LATEST, unseen)]
     judgements = looks(*seen)
     assert [judgement.verdict for judgement in judgements] == [None, None, None, Verdict.UNKNOWN]
     assert judgements[-1].reason is Reason.NEVER_SEEN
 
 
 def test_one_good_look_and_then_darkness_is_not_a_success():
-    assert verdicts((READY, GOOD), (PATIENCE * DEADLINE, Quality.STALE)) == [None, Verdict.UNKNOWN]
+    assert verdicts((READY, GOOD), (LATEST, Quality.STALE)) == [None, Verdict.UNKNOWN]
 
 
 @pytest.mark.parametrize(("baseline", "expected"), [(31.0, Verdict.WORSE), (40.0, None), (None, None)])

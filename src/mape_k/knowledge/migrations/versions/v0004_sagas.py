@@ -44,6 +44,7 @@ def _execution_columns() -> "list[sa.Column[object]]":
         sa.Column("terms", sa.Text(), nullable=False, server_default="{}"),
         sa.Column("further_ids", sa.Text(), nullable=False, server_default="[]"),
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("undone", sa.Integer(), nullable=False, server_default="0"),
         _instant("due_at", nullable=True),
         _instant("probation_until", nullable=True),
         sa.Column("plan_hash", sa.String(), nullable=False, server_default=""),
