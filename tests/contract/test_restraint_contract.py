@@ -1,4 +1,4 @@
-"""What Knowledge keeps for the guards, on every engine: it outlives restarts, and every reading of the ledger has it."""
+"""What Knowledge keeps for the guards, on every engine: restarts do not lose it, all readings of the ledger have it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
