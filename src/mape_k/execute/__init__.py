@@ -18,6 +18,7 @@ from mape_k.execute.sending import Sending, is_late
 from mape_k.execute.undoing import Undoing
 from mape_k.guards import Proposal, refusal
 from mape_k.model import (
+    LEFT_ALONE,
     Action,
     Alert,
     Assessment,
@@ -167,14 +168,14 @@ class Executor:
         return len(pending)
 
     async def undo_again(self, execution_id: str) -> Execution | None:
-        """Try once more to undo what is frozen; return the execution as it then is, None when there is none.
+        """Try once more to undo what is frozen or given up; return the execution as it then is, None when there is none.
 
         Raises:
             TransientError: not reachable, held back, or still in force. UncertainError: no usable answer.
             PermanentError: refused. FencedError: another daemon is in charge. StoreError: not written.
         """
         execution = await self._journal.execution(execution_id)
-        if execution is None or execution.state is not State.FROZEN:
+        if execution is None or execution.state not in LEFT_ALONE:
             return execution
         if self.hold is not None:
             raise TransientError(self.hold.sentence)

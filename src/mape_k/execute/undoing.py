@@ -45,7 +45,7 @@ class Undoing:
         try:
             return await self._undo(execution)
         except StillInForceError:
-            await self._record.move(execution, State.FROZEN, undone=execution.undone + 1)
+            await self._record.move(execution, execution.state, undone=execution.undone + 1)
             raise
 
     async def _undo(self, execution: Execution) -> Execution:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -20,10 +20,12 @@ from mape_k.guards import budgets, held_packs
 from mape_k.knowledge import Knowledge
 from mape_k.loop import Loop
 from mape_k.main.leadership import Leadership
+from mape_k.main.people import People, make_people
 from mape_k.main.wiring import make_loop, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Reason, WokenBy
 from mape_k.settings import Address, Settings, Tokens, ensure_tokens
 from mape_k.telemetry import Metrics, canonical_line, configure_logging
+from mape_k.telemetry.table import SOURCES
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +55,22 @@ async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: 
     ):
         loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
         daemon = Daemon(
-            settings=settings, loop=loop, knowledge=knowledge, metrics=metrics, systemd=systemd, clock=clock
+            settings=settings,
+            loop=loop,
+            knowledge=knowledge,
+            metrics=metrics,
+            systemd=systemd,
+            clock=clock,
+            circuits=peers.circuits,
+        )
+        daemon.people = make_people(
+            settings,
+            http=peers.http,
+            knowledge=knowledge,
+            compensator=loop.executor,
+            clock=clock,
+            metrics=metrics,
+            may_work=lambda: daemon.is_leader and not daemon.is_draining,
         )
         daemon.heed_signals()
         async with _listening(daemon.services(tokens), settings) as address:
@@ -79,6 +96,10 @@ def _secrets(settings: Settings, tokens: Tokens) -> list[str]:
         settings.prometheus_token,
         settings.alertmanager_token,
         settings.knowledge_password,
+        settings.notify_slack_url,
+        settings.notify_pagerduty_key,
+        settings.notify_email_password,
+        settings.notify_webhook_token,
     )
     return [s.get_secret_value() for s in (*given, tokens.operator, tokens.ingest) if s is not None]
 
@@ -95,6 +116,8 @@ class Daemon:
     clock: SystemClock
     leadership: Leadership = field(init=False)
     is_draining: bool = False
+    circuits: Callable[[], Mapping[str, float]] = dict
+    people: People | None = None
     _services: Services | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -173,11 +196,14 @@ class Daemon:
     async def run(self) -> None:
         """Run the loop until a signal ends it; then finish or journal what is under way, and let another one lead."""
         keeping = asyncio.create_task(self.leadership.keep(), name="leadership")
+        telling = asyncio.create_task(self.people.serve(), name="people") if self.people else None
         try:
             await self.loop.run_forever()
             cut = await self.loop.executor.drain(DRAIN_SECONDS)
         finally:
             keeping.cancel()
+            if telling:
+                telling.cancel()
         with suppress(StoreError):  # then the others wait until the lease ends
             await self.knowledge.lease.release()
         log.info("drained", cut=cut)
@@ -250,7 +276,7 @@ class Daemon:
         self.metrics.cycle_closed(report)
         self._tell_restraint(report.ledger_by_now)
         self.metrics.leader(is_leader=self.is_leader)
-        self.metrics.circuit("charter", is_open=self.loop.executor.hold is not None)
+        self._tell_circuits()
         self.metrics.knowledge_up(report.is_store_up)
         store = self.knowledge.store
         self.metrics.knowledge_disk(is_damaged=store.hold is Reason.STORE_DAMAGED, reserve_bytes=store.reserve_bytes)
@@ -258,12 +284,21 @@ class Daemon:
         (log.info if is_complete else log.error)("cycle_closed", **line)
         if self._services is not None:
             self._services.events.publish("cycle_closed", line, report.cycle_id)
+        if self.people is not None:
+            self.people.observe(report)
         if is_complete:
             self.leadership.cycle_completed()
         # A store that fails is told by everything above; a restart would only take away who tells it.
         if is_complete or not report.is_store_up:
             self.systemd.watchdog()
         self.systemd.status(_status_line(self.settings.mode, report))
+
+    def _tell_circuits(self) -> None:
+        held_back = dict(self.circuits())
+        if self.loop.executor.hold is Reason.ASKED_TO_WAIT:
+            held_back["charter"] = 1.0
+        for target in SOURCES:
+            self.metrics.circuit(target, held_back.get(target, 0.0))
 
     def _tell_restraint(self, ledger: Ledger | None) -> None:
         """Tell what is left of the budgets, and which packs are held back; a cycle without a ledger changes nothing."""

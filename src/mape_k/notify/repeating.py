@@ -24,7 +24,7 @@ class Repeater:
     Args:
         attempts: the letters.
         channels: the ways to people.
-        compensator: who undoes.
+        compensator: who undoes; None: nothing may be sent, and compensations wait.
         clock: the time.
         may_work: whether this daemon leads and is not stopping.
         counted: called with channel and result of every notification that was tried again.
@@ -35,7 +35,7 @@ class Repeater:
         *,
         attempts: Attempts,
         channels: Sequence[Notifier],
-        compensator: Compensator,
+        compensator: Compensator | None,
         clock: Clock,
         may_work: Callable[[], bool],
         counted: Callable[[str, str], None] = lambda _channel, _result: None,
@@ -66,8 +66,11 @@ class Repeater:
         """
         if not self._may_work():
             return
-        due = sorted(await self._attempts.due(), key=_way)
+        due = sorted(filter(self._can_try, await self._attempts.due()), key=_way)
         await asyncio.gather(*(self._try_each(list(letters)) for _, letters in groupby(due, key=_way)))
+
+    def _can_try(self, letter: DeadLetter) -> bool:
+        return letter.kind is LetterKind.NOTIFICATION or self._compensator is not None
 
     async def _try_each(self, letters: Iterable[DeadLetter]) -> None:
         for letter in letters:
@@ -79,9 +82,8 @@ class Repeater:
                 await self._try(claimed)
 
     async def _try(self, letter: DeadLetter) -> None:
-        repeat = self._send if letter.kind is LetterKind.NOTIFICATION else self._undo
         try:
-            await repeat(letter)
+            await (self._undo(letter) if letter.kind is LetterKind.COMPENSATION else self._send(letter))
         except StoreError:
             raise
         except MapeKError as error:
@@ -99,13 +101,13 @@ class Repeater:
         await channel.send(message, key=message.content_hash(channel.name), timeout_seconds=SEND_SECONDS)
 
     async def _undo(self, letter: DeadLetter) -> None:
-        execution = await self._compensator.undo_again(letter.about)
+        execution = await self._compensator.undo_again(letter.about) if self._compensator else None
         if execution and execution.state in LEFT_ALONE:
             raise TransientError(execution.detail or execution.state.sentence)
 
     async def _failed(self, letter: DeadLetter, error: str) -> None:
         """Give the target up before the letter: should this be cut in between, it is done again."""
-        if letter.is_used_up and letter.kind is LetterKind.COMPENSATION:
+        if letter.is_used_up and letter.kind is LetterKind.COMPENSATION and self._compensator:
             await self._compensator.give_up(letter.about)
         failed = await self._attempts.failed(letter, error)
         self._count(letter, "failed")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -20,10 +20,12 @@ from mape_k.model import (
     Catalogue,
     CycleReport,
     CycleResult,
+    DeadLetter,
     Decision,
     Execution,
     Incident,
     Ledger,
+    LetterState,
     Mode,
     NoticeTally,
     Phase,
@@ -36,7 +38,7 @@ from mape_k.model import (
     SuccessRate,
     Vector,
 )
-from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, TABLE, Kind, Metric
+from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, SOURCES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -160,9 +162,25 @@ class Metrics:
         self._observe("source_request_duration_seconds", seconds, source)
         self._add("source_requests_total", source, outcome)
 
-    def circuit(self, target: str, is_open: bool) -> None:
-        """Tell whether requests to a peer are held back."""
-        self._set("circuit_state", is_open, target)
+    def circuit(self, target: str, held_back: float) -> None:
+        """Tell whether requests to a peer are held back: 0 no, 1 yes, 0.5 all but one that sees whether it is back."""
+        self._set("circuit_state", held_back, target)
+
+    def retry_withheld(self, source: str) -> None:
+        """Count a request that was not repeated, because too many were."""
+        if source in SOURCES:
+            self._add("retries_withheld_total", source)
+
+    def notified(self, channel: str, result: str) -> None:
+        """Count a message to people; result is ``delivered`` or ``failed``."""
+        self._add("notifications_total", channel, result)
+
+    def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Tell of the dead letters that wait and are parked."""
+        oldest = min((letter.written_at.timestamp() for letter in letters), default=0.0)
+        self._set("dead_letters", len(letters))
+        self._set("dead_letters_parked", sum(letter.state is LetterState.PARKED for letter in letters))
+        self._set("dead_letter_oldest_timestamp_seconds", oldest)
 
     def knowledge_written(self, seconds: float) -> None:
         """Count one durable write."""
@@ -171,6 +189,11 @@ class Metrics:
     def knowledge_up(self, is_up: bool) -> None:
         """Tell whether Knowledge could be read and written."""
         self._set("knowledge_up", is_up)
+
+    def knowledge_disk(self, *, is_damaged: bool, reserve_bytes: int) -> None:
+        """Tell whether the file of Knowledge is damaged, and what is kept for a full disk."""
+        self._set("knowledge_damaged", is_damaged)
+        self._set("knowledge_reserve_bytes", reserve_bytes)
 
     def webhook(self, result: str) -> None:
         """Count one webhook; the results are :data:`~mape_k.telemetry.table.WEBHOOK_RESULTS`."""
@@ -234,8 +257,7 @@ class Metrics:
             self._set("last_cycle_timestamp_seconds", ended_at.timestamp())
         if report.snapshot:
             self._tell_snapshot(report.snapshot)
-        if report.notices:
-            self._tell_notices(report.notices)
+        self._tell_kept(report)
         if report.ledger:
             self.ledger_opened(report.ledger)
         if report.assessment:
@@ -275,6 +297,12 @@ class Metrics:
         self._set("snapshot_series", sum(len(v.targets) for v in snapshot.vectors.values()))
         self._set("snapshot_alerts", len(snapshot.alerts))
         self._set("snapshot_age_seconds", _age(snapshot))
+
+    def _tell_kept(self, report: CycleReport) -> None:
+        if report.notices:
+            self._tell_notices(report.notices)
+        if report.audit_head:
+            self._set("audit_sequence", int(report.audit_head.partition(" ")[0]))
 
     def _tell_notices(self, notices: NoticeTally) -> None:
         for state in NOTICE_STATES:

@@ -9,6 +9,7 @@ from mape_k.model import PACK_HOLDS, REFUSALS, BudgetKind, CycleResult, Mode, Ph
 PREFIX = "mape_k_"
 
 SOURCES = ("prometheus", "alertmanager", "charter")
+CHANNELS = ("slack", "pagerduty", "email", "webhook")
 FAILED = "failed"
 """Stands in for a verdict where nothing was ever applied."""
 
@@ -117,11 +118,26 @@ TABLE: tuple[Metric, ...] = (
     _counter("guard_refusals_total", "Candidates and plans that a guard refused.", guard=_values(REFUSALS)),
     _gauge("budget_remaining", "The smallest remainder of a kind of budget anywhere.", budget=_values(BudgetKind)),
     _gauge("packs_held", "Packs in which a guard on all of them holds everything back.", guard=_values(PACK_HOLDS)),
-    _gauge("circuit_state", "Whether requests to a peer are held back: 0 no, 1 yes.", target=SOURCES),
-    _gauge("dead_letters", "Dead letters waiting."),
+    _gauge(
+        "circuit_state",
+        "Whether requests to a peer are held back: 0 no, 1 yes, 0.5 all but one that sees whether it is back.",
+        target=SOURCES,
+    ),
+    _counter("retries_withheld_total", "Requests not repeated, because too many were.", source=SOURCES),
+    _counter(
+        "notifications_total",
+        "Messages to people, by channel and by what came of sending them.",
+        channel=CHANNELS,
+        result=("delivered", "failed"),
+    ),
+    _gauge("dead_letters", "Dead letters waiting, parked ones included."),
+    _gauge("dead_letters_parked", "Dead letters whose every attempt failed; a person decides."),
     _gauge("dead_letter_oldest_timestamp_seconds", "When the oldest dead letter was written; 0 without any."),
     _histogram("knowledge_write_duration_seconds", "Duration of a durable write.", _QUICK),
     _gauge("knowledge_up", "Whether Knowledge could be read and written in the last cycle."),
+    _gauge("knowledge_damaged", "Whether the file of Knowledge was found damaged; then nothing is written or sent."),
+    _gauge("knowledge_reserve_bytes", "Space kept for a full disk; 0 when it was given up, or none is configured."),
+    _gauge("audit_sequence", "The newest row of the audit trail after the last cycle; it never goes back by itself."),
     _counter("webhooks_total", "Webhooks received, by result.", result=WEBHOOK_RESULTS),
     _counter("truncated_alerts_total", "Alerts that Alertmanager left out of webhooks; the next look finds them."),
     _gauge(

@@ -32,7 +32,8 @@ last_cycle_timestamp_seconds cycle_start_deviation_seconds source_up source_requ
 snapshot_series snapshot_alerts snapshot_age_seconds incidents decisions_total actions_total actions_in_flight
 detection_to_action_seconds action_verification_seconds remediation_success_probability guard_refusals_total
 budget_remaining circuit_state dead_letters dead_letter_oldest_timestamp_seconds knowledge_write_duration_seconds mode
-paused leader build_info frozen_targets webhooks_total knowledge_up
+paused leader build_info frozen_targets webhooks_total knowledge_up knowledge_damaged
+knowledge_reserve_bytes audit_sequence
 """
 ACTIONS = {"pack": "charter", "remediation": "block_source"}
 
@@ -296,14 +297,17 @@ def test_the_number_of_series_of_one_metric_is_capped(metrics):
 def test_setters_show_on_the_scrape(metrics):
     metrics.leader(is_leader=True)
     metrics.knowledge_up(is_up=True)
+    metrics.knowledge_disk(is_damaged=True, reserve_bytes=4096)
     metrics.cycle_budget(15)
     metrics.cycle_started(0.25)
-    metrics.circuit("charter", is_open=True)
+    metrics.circuit("charter", held_back=1)
     metrics.knowledge_written(0.004)
     metrics.webhook("accepted")
 
     assert value(metrics, "leader") == 1
     assert value(metrics, "knowledge_up") == 1
+    assert value(metrics, "knowledge_damaged") == 1
+    assert value(metrics, "knowledge_reserve_bytes") == 4096
     assert value(metrics, "cycle_budget_seconds") == 15
     assert value(metrics, "cycle_start_deviation_seconds") == 0.25
     assert value(metrics, "circuit_state", target="charter") == 1
