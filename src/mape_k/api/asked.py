@@ -10,8 +10,8 @@ from mape_k.ports import LONGEST_PAGE, Archive
 
 Document = dict[str, Any]
 
-_QUESTIONS: Mapping[str, str] = {State.AWAITING_APPROVAL: "do", State.UNDO_WANTED: "undo"}
-_SHOWN = ("execution_id", "incident_id", "pack", "remediation", "symptom", "target", "request", "terms", "due_at")
+_ASKING = (State.AWAITING_APPROVAL, State.UNDO_WANTED)
+_SHOWN = ("execution_id", "incident_id", "pack", "remediation", "symptom", "target", "due_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Asked:
 async def read_asked(archive: Archive) -> Asked:
     """Return what is asked and told at this moment; never raises because Knowledge cannot be read."""
     try:
-        wanted = [await archive.page("actions", limit=LONGEST_PAGE, where={"state": state}) for state in _QUESTIONS]
+        wanted = [await archive.page("actions", limit=LONGEST_PAGE, where={"state": state}) for state in _ASKING]
         approvals = tuple(_approval(action) for page in wanted for action in page.items)
         return Asked(pauses=await archive.pauses(), approvals=approvals)
     except StoreError as error:
@@ -34,14 +34,8 @@ async def read_asked(archive: Archive) -> Asked:
 
 
 def _approval(action: Mapping[str, Any]) -> Document:
-    """Return one question: what would be done, until when an answer is awaited, and which hash it must name."""
-    shown = {name: action.get(name) for name in _SHOWN}
-    consent, plan_hash = action.get("consent") or {}, action.get("asked_hash")
-    is_answered = bool(consent) and consent["plan_hash"] == plan_hash
-    return {
-        **shown,
-        "question": _QUESTIONS[action["state"]],
-        "plan_hash": plan_hash,
-        "asked_at": action["updated_at"],
-        "answer": consent if is_answered else None,
-    }
+    """Return one question: what would be sent, until when an answer is awaited, and which hash it must name."""
+    asked, consent = action["asked"], action["consent"]
+    is_answered = consent is not None and consent["plan_hash"] == asked["plan_hash"]
+    shown = {name: action[name] for name in _SHOWN}
+    return {**shown, **asked, "asked_at": action["updated_at"], "answer": consent if is_answered else None}

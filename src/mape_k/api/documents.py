@@ -14,7 +14,7 @@ from mape_k.telemetry import canonical_line
 
 Document = dict[str, Any]
 
-CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE})
+CARRIED_OUT = frozenset({Reason.BEST_CANDIDATE, Reason.APPROVED})
 
 
 def status_document(

@@ -36,7 +36,7 @@ def headline(status: Mapping[str, Any], trouble: str, now: datetime) -> Headline
         return Headline(tone=Tone.BAD, text="Knowledge cannot be read", detail=f"Nothing is sent. {trouble}")
     if last is None:
         return Headline(tone=Tone.WAIT, text="Starting", detail="The first cycle has not ended yet.")
-    return _late(status, now) or _blind(last) or _held_back(status) or _at_work(status)
+    return _late(status, now) or _blind(last) or _held_back(status) or _asking(status) or _at_work(status)
 
 
 def _late(status: Mapping[str, Any], now: datetime) -> Headline | None:
@@ -65,8 +65,18 @@ def _held_back(status: Mapping[str, Any]) -> Headline | None:
     if not pause:
         return None
     comment = f": {pause['comment']}" if pause["comment"] else ""
-    detail = f"By {pause['by']}{comment}. It begins nothing new until `mape-k resume`; what was begun is finished."
+    end = f"{datetime.fromisoformat(pause['until']):%Y-%m-%d %H:%M} UTC" if pause["until"] else "`mape-k resume`"
+    detail = f"By {pause['by']}{comment}. It begins nothing new until {end}; what was begun is finished."
     return Headline(tone=Tone.WARN, text="Paused", detail=detail)
+
+
+def _asking(status: Mapping[str, Any]) -> Headline | None:
+    open_questions = [each for each in status["approvals"] if each["answer"] is None]
+    if not open_questions:
+        return None
+    count = f"{len(open_questions)} approvals" if len(open_questions) > 1 else "An approval"
+    detail = f"{len(status['incidents'])} open incidents. Nothing is sent there before a person has answered."
+    return Headline(tone=Tone.WARN, text=f"{count} wanted", detail=detail)
 
 
 def _at_work(status: Mapping[str, Any]) -> Headline:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Template
 from markupsafe import Markup
 
+from mape_k.api.answers import encode
 from mape_k.api.asked import read_asked
 from mape_k.api.documents import Document, status_document
 from mape_k.api.headline import Tone, span
@@ -119,12 +120,20 @@ def sentence(value: object) -> str:
     return _SENTENCES.get(str(value), str(value or ""))
 
 
+def compact(value: object) -> str:
+    """Return a document in one line."""
+    return encode(value).decode()
+
+
 def words(value: object) -> str:
     """Return a name with spaces."""
     return str(value or "").replace("_", " ")
 
 
 _TONES: Mapping[str, Tone] = {
+    State.AWAITING_APPROVAL: Tone.WARN,
+    State.UNDO_WANTED: Tone.WARN,
+    State.DEAD: Tone.BAD,
     State.IN_FORCE: Tone.GOOD,
     State.SUCCEEDED: Tone.GOOD,
     State.ROLLED_BACK: Tone.WARN,
@@ -163,6 +172,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for each in (when, clock_time, number, share, sentence, words, tone, span):
+    for each in (when, clock_time, number, share, sentence, compact, words, tone, span):
         environment.filters[each.__name__] = each
     return environment.get_template("status.html")

@@ -119,35 +119,26 @@ def _scope(remediation: str | None, target: str | None) -> str:
 
 def _asked(action: Document, seen: str) -> str:
     """Return the hash that an answer must name; an answer is about what was seen, and nothing else."""
-    plan_hash = str(action["asked_hash"])
-    if not plan_hash:
+    if action["asked"] is None:
         raise PermanentError(f"nobody is asked about {action['execution_id']}; it is {action['state']}")
+    plan_hash = str(action["asked"]["plan_hash"])
     if not plan_hash.startswith(seen):
         raise PermanentError(f"the plan is another one now: its hash is {plan_hash}, not {seen}")
     return plan_hash
 
 
 def _show_question(action: Document) -> None:
-    is_undo = action["state"] == "undo_wanted"
-    line(f"{'undo' if is_undo else 'do'} {action['remediation']} on {action['target']} for {action['symptom']}?")
+    asked, until = action["asked"], time_of_day(action["due_at"])
+    line(f"{asked['question']} {action['remediation']} on {action['target']} for {action['symptom']}?")
     fields(
         action=action["execution_id"],
         incident=action["incident_id"],
-        plan_hash=action["asked_hash"],
-        answer_until=time_of_day(action.get("due_at")),
+        plan_hash=asked["plan_hash"],
+        answer_until=until and f"{until} UTC",
     )
-    line("would be sent to the Charter:")
-    for request in would_be_sent(action):
+    line("the policy would be rolled back, or else sent:" if asked["question"] == "undo" else "would be sent:")
+    for request in asked["requests"]:
         line(f"  {json.dumps(request, ensure_ascii=True)}")
-
-
-def would_be_sent(action: Document) -> list[Document]:
-    """Return the requests that an approval lets leave, in their order, each as a person wants to read it."""
-    terms = action.get("terms") or {}
-    parts = [action["request"], *terms.get("further", [])]
-    requests = reversed(terms.get("undo", [])) if action["state"] == "undo_wanted" else parts
-    shown = ("kind", "scope", "parameters", "ttl_seconds", "reason")
-    return [{name: request[name] for name in shown if request.get(name)} for request in requests]
 
 
 def _show_paused(answer: Document) -> None:

@@ -12,11 +12,12 @@ from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Ta
 from mape_k.knowledge.ledger import EPOCH, is_open, read_meta, read_pauses, read_success_rates
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
-from mape_k.model import Execution, Pause, Snapshot, asked_hash
+from mape_k.model import Execution, Pause, Snapshot, State, asked_hash
 from mape_k.ports import FILTERS, LONGEST_PAGE, Clock, Kind, Page
 from mape_k.recording import decode_snapshot, to_document
 
 _LONGEST_CURSOR = 1024
+_SHOWN = ("kind", "scope", "parameters", "ttl_seconds", "reason")
 _PLACE = tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]
 
 
@@ -41,7 +42,18 @@ def _incident(row: RowMapping) -> dict[str, Any]:
 
 def _action(row: RowMapping) -> dict[str, Any]:
     document = {field.name: to_document(row[field.name]) for field in fields(Execution)}
-    return document | {"asked_hash": asked_hash(row["state"], row["plan_hash"])}
+    return document | {"asked": _asked(row)}
+
+
+def _asked(row: RowMapping) -> dict[str, Any] | None:
+    """Return what a person is asked about an action: the hash to answer with, and what an approval lets leave."""
+    plan_hash, terms = asked_hash(row["state"], row["plan_hash"]), row["terms"]
+    if not plan_hash:
+        return None
+    is_undo = row["state"] == State.UNDO_WANTED
+    requests = reversed(terms.get("undo", [])) if is_undo else [row["request"], *terms.get("further", [])]
+    shown = [{name: request[name] for name in _SHOWN if request.get(name)} for request in requests]
+    return {"question": "undo" if is_undo else "do", "plan_hash": plan_hash, "requests": shown}
 
 
 _SHELVES: Mapping[Kind, _Shelf] = {

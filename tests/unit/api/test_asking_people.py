@@ -1,6 +1,8 @@
 """Approvals, feedback and pauses through the interface, on a Knowledge of their own."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -49,6 +51,11 @@ async def post(api, path, body=None):
 
 async def get(api, path):
     return await (await api.get(f"/api/v1/{path}")).json()
+
+
+async def text(api):
+    html = await (await api.get("/")).text()
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 # approvals
@@ -137,7 +144,7 @@ async def test_status_says_what_is_asked_with_the_hash_and_what_would_be_sent(ap
     (approval,) = (await get(api, "status"))["approvals"]
 
     assert (approval["execution_id"], approval["question"], approval["plan_hash"]) == ("x-1", "do", HASH)
-    assert approval["request"]["kind"] == "block_source"
+    assert [request["kind"] for request in approval["requests"]] == ["block_source"]
     assert approval["answer"] is None
 
 
@@ -170,6 +177,39 @@ async def test_status_with_approvals_and_pauses_is_as_described(api):
 
     whole = {"$ref": "#/components/schemas/Status", "components": described["components"]}
     assert list(Draft202012Validator(whole).iter_errors(await get(api, "status"))) == []
+
+
+@pytest.mark.usefixtures("proposed")
+async def test_the_page_shows_what_would_be_sent_the_hash_and_the_commands_to_copy(api):
+    page = await text(api)
+
+    assert "An approval wanted" in page
+    assert "Do block source on node-7" in page
+    assert 'sends block source {"node_or_service":"node-7"} with {"burst":3} for 60 min' in page
+    assert f"Plan {HASH}" in page
+    assert f"mape-k approve x-1 --hash {HASH[:12]} or mape-k reject x-1" in page
+
+
+@pytest.mark.usefixtures("proposed")
+async def test_the_page_shows_who_has_answered_and_asks_no_more(api):
+    await post(api, "actions/x-1/approve", YES)
+
+    page = await text(api)
+
+    assert "Approved By dolores 0 s ago : go on" in page
+    assert "An approval wanted" not in page
+    assert "mape-k approve" not in page
+
+
+async def test_the_page_shows_each_pause_with_how_to_lift_it(api):
+    await post(api, "pause", {"scope": "remediation:charter/block_source", "comment": "a look first"})
+    await post(api, "pause", {"seconds": 7200, "by": "dolores"})
+
+    page = await text(api)
+
+    assert "everything 0 s ago in 2 h dolores" in page
+    assert "mape-k resume --remediation charter/block_source" in page
+    assert "begins nothing new until 2026-03-01 14:01 UTC" in page
 
 
 # feedback
