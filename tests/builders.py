@@ -101,6 +101,7 @@ def a_remediation(name: str = "block", **fields: Any) -> Remediation:
         "cooldown_seconds": 600,
         "max_attempts": 3,
         "attempts_window_seconds": 3600,
+        "probation_seconds": 0.0,
     }
     return Remediation(pack="charter", name=name, **(facts | fields))
 

@@ -15,7 +15,9 @@ from mape_k.model import (
     OnInhibited,
     OnMissing,
     Pack,
+    Part,
     Remediation,
+    RollbackRule,
     Severity,
     Signal,
     Symptom,
@@ -137,8 +139,12 @@ def _verification(pack: str, verify: doc.VerificationDocument) -> Verification:
     )
 
 
-def _compensation(compensation: doc.Compensation) -> Compensation | None:
-    if isinstance(compensation, str):
+def _part(part: doc.PartDocument) -> Part:
+    return Part(kind=part.kind, parameters=part.parameters, compensation=_compensation(part.compensation))
+
+
+def _compensation(compensation: doc.Compensation | None) -> Compensation | None:
+    if compensation is None or isinstance(compensation, str):
         return None
     return Compensation(kind=compensation.kind, parameters=compensation.parameters)
 
@@ -169,6 +175,9 @@ def _remediation(pack: str, name: str, remediation: doc.RemediationDocument) -> 
         blast_radius=remediation.blast_radius,
         settle_seconds=remediation.settle,
         compensation=_compensation(remediation.compensation),
+        further=tuple(map(_part, remediation.then)),
+        rollback=RollbackRule(remediation.rollback),
+        probation_seconds=remediation.probation,
         leaves_nothing=remediation.compensation == "nothing",
         lifetime=_lifetime(pack, remediation.lifetime),
         cooldown_seconds=remediation.cooldown,

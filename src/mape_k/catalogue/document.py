@@ -279,6 +279,14 @@ class AttemptsDocument(Document):
     per: Lookback = _lasting("1h")
 
 
+class PartDocument(Document):
+    """A further policy of a remediation, for the same target and lifetime."""
+
+    kind: Name
+    parameters: dict[Name, JsonValue] = {}
+    compensation: CompensationDocument | None = Field(default=None, description="What undoes this part.")
+
+
 def _word_or_mapping(value: object) -> str:
     return "word" if isinstance(value, str) else "mapping"
 
@@ -304,6 +312,13 @@ class RemediationDocument(Document):
     settle: Duration = _lasting("0s", "How long its effect needs to show.")
     verify: VerificationDocument
     compensation: Compensation = Field(description="What undoes it, or: nothing (to undo), irreversible.")
+    then: list[PartDocument] = Field(
+        default=[], max_length=9, description="Sent in this order, each once those before it are in force."
+    )
+    rollback: Literal["auto", "approve", "never"] = Field(
+        default="auto", description="Who decides that it is undone when it did not help: the loop, a person, nobody."
+    )
+    probation: Duration = _lasting("5m", "How long it is watched whether a success lasts.")
     lifetime: Lifetime = Field(description="How long it lives, or: once.")
     cooldown: Duration = _lasting("10m", "Between two on the same target.")
     attempts: AttemptsDocument = AttemptsDocument()

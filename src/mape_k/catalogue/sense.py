@@ -15,6 +15,7 @@ def contradictions(pack: PackDocument) -> Iterator[tuple[Path, str]]:
         here = ("remediations", name)
         yield from _deadline(pack, remediation, here)
         yield from _lifetime(remediation, here)
+        yield from _parts(remediation, here)
         if remediation.blast_radius > pack.limits.max_targets:
             yield (*here, "blast_radius"), f"is over limits.max_targets ({pack.limits.max_targets}): never allowed"
 
@@ -50,3 +51,15 @@ def _lifetime(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Pa
     lifetime, deadline = remediation.lifetime, remediation.verify.deadline
     if not isinstance(lifetime, str) and lifetime.ttl <= deadline:
         yield (*here, "lifetime", "ttl"), f"ends before verify.deadline ({deadline:g}s) can judge it; give it more"
+    if not isinstance(lifetime, str) and 2 * remediation.probation >= lifetime.ttl:
+        reason = f"leaves no half of lifetime.ttl ({lifetime.ttl:g}s) to decide about its end; give it less"
+        yield (*here, "probation"), reason
+
+
+def _parts(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path, str]]:
+    """Parts are undone each by its own compensation, or none of them is."""
+    needed = not isinstance(remediation.compensation, str)
+    for number, part in enumerate(remediation.then):
+        if needed is (part.compensation is None):
+            wanted = "is missing; add it, since the first part has one" if needed else "is never used; remove it"
+            yield (*here, "then", number, "compensation"), wanted

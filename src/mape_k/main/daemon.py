@@ -119,6 +119,7 @@ class Daemon:
     circuits: Callable[[], Mapping[str, float]] = dict
     people: People | None = None
     _services: Services | None = field(default=None)
+    _taking_up: asyncio.Task[None] | None = field(default=None)
 
     def __post_init__(self) -> None:
         self.leadership = Leadership(
@@ -140,6 +141,7 @@ class Daemon:
         self._services = Services(
             archive=self.knowledge.archive,
             orders=self.knowledge.orders,
+            dead_letters=self.knowledge.dead_letters,
             notices=self.knowledge.notices,
             metrics=self.metrics,
             clock=self.clock,
@@ -198,6 +200,7 @@ class Daemon:
         keeping = asyncio.create_task(self.leadership.keep(), name="leadership")
         telling = asyncio.create_task(self.people.serve(), name="people") if self.people else None
         try:
+            await self.take_up()
             await self.loop.run_forever()
             cut = await self.loop.executor.drain(DRAIN_SECONDS)
         finally:
@@ -208,10 +211,26 @@ class Daemon:
             await self.knowledge.lease.release()
         log.info("drained", cut=cut)
 
+    async def take_up(self) -> None:
+        """Ask what really happened to all that an earlier daemon left open; what is not answered in time goes on."""
+        try:
+            ledger = await self.knowledge.journal.ledger()
+        except StoreError as error:  # the cycles say so, too, and take up what they find
+            log.warning("not_taken_up", error=str(error))
+            return
+        asked = await self.loop.executor.reconcile(
+            ledger.open_executions,
+            self.loop.catalogue,
+            mode=self.settings.mode,
+            budget_seconds=self.settings.execute_budget,
+        )
+        log.info("taken_up", asked=len(asked), open=len(ledger.open_executions))
+
     def lead_changed(self, leads: bool) -> None:
         """Take up what is open as the new leader, or leave everything to another one."""
         if leads:
             self.loop.executor.begin_epoch()
+            self._taking_up = asyncio.create_task(self.take_up(), name="take up")
         self.metrics.leader(is_leader=self.is_leader)
         self.loop.wake(WokenBy.DEADLINE)
 

@@ -236,7 +236,7 @@ class Remediation:
     on_inhibited: OnInhibited = OnInhibited.WAIT
     further: tuple[Part, ...] = ()
     rollback: RollbackRule = RollbackRule.AUTO
-    probation_seconds: float = 0.0
+    probation_seconds: float = 300.0
 
     @property
     def is_irreversible(self) -> bool:
