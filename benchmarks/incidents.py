@@ -37,7 +37,8 @@ def main() -> int:
         return 0
     names = _names(options)
     with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-") as scratch:
-        played = list(_shown(_play_all(names, options.plant, Path(scratch)), len(names), as_json=options.json))
+        all_played = _play_all(names, options.plant, Path(scratch))
+        played = list(_shown(all_played, len(names), as_json=options.json, until_caught=bool(options.plant)))
     measured = _stock(played, options)
     limits = NEEDLESS | {"held": Limit(at_least=measured.figures["scenarios"] or 0)}
     code = tell(measured, limits, as_json=options.json)
@@ -90,7 +91,10 @@ def _play_all(names: Sequence[str], plant: str | None, scratch: Path) -> Iterato
     """Play scenarios on all processors and yield them in their order."""
     prepare = PLANTS[plant].plant if plant else _nothing
     with ProcessPoolExecutor(mp_context=get_context("fork"), initializer=prepare) as processes:
-        yield from processes.map(partial(_play, scratch=scratch), names)
+        try:
+            yield from processes.map(partial(_play, scratch=scratch), names)
+        finally:
+            processes.shutdown(cancel_futures=True)
 
 
 def _nothing() -> None:
@@ -103,8 +107,8 @@ def _play(name: str, scratch: Path) -> Played:
     return play(name, story, scratch)
 
 
-def _shown(played: Iterator[Played], count: int, *, as_json: bool) -> Iterator[Played]:
-    """Tell of each scenario as it ends; how far it is on a terminal, else whatever did not hold."""
+def _shown(played: Iterator[Played], count: int, *, as_json: bool, until_caught: bool) -> Iterator[Played]:
+    """Tell of each scenario as it ends, and on a terminal how far it is; a bug need not be caught twice."""
     for number, each in enumerate(played, start=1):
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{number:4} of {count}  {each.name:40}")
@@ -113,6 +117,8 @@ def _shown(played: Iterator[Played], count: int, *, as_json: bool) -> Iterator[P
         for sentence in (*each.wrong, *each.held):
             sys.stderr.write(f"\r  {each.name}: {sentence}\n")
         yield each
+        if until_caught and not each.is_good:
+            break
     if sys.stderr.isatty():
         sys.stderr.write("\n")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frame.virtual_time import VirtualClock
-from history.peers import Alertmanager, Charter, Prometheus
+from history.peers import Alertmanager, Charter, OpenLine, Prometheus
 from history.town import Town, moment
 from mape_k.catalogue import load_catalogue
 from mape_k.errors import StoreError
@@ -57,7 +57,12 @@ class Daemon:
         settings, metrics = load_settings(self.variables), Listening(self)
         self.knowledge: Knowledge = await self._open.enter_async_context(opened(settings, self.clock, metrics))
         self._watch(self.knowledge.store)
-        peers = Peers(prometheus=Prometheus(self.town), alertmanager=Alertmanager(self.town), charter=self.charter)
+        peers = Peers(
+            prometheus=Prometheus(self.town),
+            alertmanager=Alertmanager(self.town),
+            charter=self.charter,
+            http=OpenLine(),
+        )
         self.loop: Loop = make_loop(
             settings,
             peers=peers,

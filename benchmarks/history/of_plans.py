@@ -192,9 +192,9 @@ async def same_again_too_soon(stage: Stage) -> None:
 
 @story("GitHub, September 2012")
 async def same_again_and_again(stage: Stage) -> None:
-    """The same over two hours: three times an hour on one service, and then it is a person's turn."""
-    await _relapsing(stage, hours=2, max_attempts=3)
-    _demand_at_most(stage, 3, per=3600)
+    """Three times within half an hour on one service, and then it is a person's turn."""
+    await _relapsing(stage, hours=1, max_attempts=3)
+    _demand_at_most(stage, 3, per=1800)
     stage.demand_told(Reason.ATTEMPT_BUDGET)
 
 
@@ -208,9 +208,9 @@ async def coming_and_going(stage: Stage) -> None:
 
 @story("Amazon EBS, April 2011")
 async def one_service_never_left_in_peace(stage: Stage) -> None:
-    """Whatever may be done to a service, only so much is done to one in an hour."""
-    await _relapsing(stage, hours=2, max_attempts=99, max_on_target=3)
-    _demand_at_most(stage, 3, per=3600)
+    """Whatever may be done to a service, only so much is done to one in a time."""
+    await _relapsing(stage, hours=1, max_attempts=99, max_on_target=3)
+    _demand_at_most(stage, 3, per=1800)
     stage.demand_told(Reason.TARGET_BUDGET)
 
 
@@ -232,7 +232,8 @@ async def _relapsing(
         max_attempts=max_attempts,
         cooldown_seconds=cooldown_seconds,
         probation_seconds=0.0,
-        limits={"flapping_after": flapping_after, "max_on_target": max_on_target},
+        attempts_window_seconds=1800.0,
+        limits={"flapping_after": flapping_after, "max_on_target": max_on_target, "budget_window_seconds": 1800.0},
     )
     await stage.daemon.start()
     await stage.until(hours * 3600)
@@ -298,7 +299,7 @@ async def one_bad_remedy_for_all(stage: Stage) -> None:
     town = stage.build()
     town.faults += [Fault(node=node, begins=100, cures=frozenset()) for node in town.nodes[:5]]
     await stage.daemon.start()
-    await stage.until(3000)
+    await stage.until(1800)
     tried = {effect.node for effect in stage.effects() if effect.kind == "restart"}
     stage.demand(len(tried) == 1, f"the remedy that did not help was used on {len(tried)} services")
     stage.demand_told(Reason.STAGED)
@@ -312,7 +313,7 @@ async def nothing_helps(stage: Stage) -> None:
     stage.change("restart", cooldown_seconds=0.0)
     stage.change("reroute", cooldown_seconds=0.0)
     await stage.daemon.start()
-    await stage.until(3600)
+    await stage.until(2400)
     kinds = [effect.kind for effect in stage.effects()]
     stage.demand(sorted(kinds) == ["reroute", "restart"], f"tried {', '.join(kinds) or 'nothing'}")
     stage.demand(len(stage.effects(what="undo")) == 1, "what did not help was not undone")
@@ -343,7 +344,7 @@ async def everything_makes_it_worse(stage: Stage) -> None:
     ]
     stage.change("shed_load", prior_weight=1000.0, limits={"bad_from": 5})
     await stage.daemon.start()
-    await stage.until(3600)
+    await stage.until(3000)
     done = len(stage.effects())
     stage.demand(done == 5, f"{done} actions were begun, none of which helped")
     stage.demand_told(Reason.BAD_OUTCOMES)
@@ -363,14 +364,14 @@ async def two_things_on_one_service(stage: Stage) -> None:
 
 @story("a change freeze")
 async def change_freeze(stage: Stage) -> None:
-    """Changes are frozen for an hour; then they are not."""
-    town = stage.build(MAPE_K_FREEZE_WINDOWS="2026-03-02T00:00Z/2026-03-02T01:00Z")
+    """Changes are frozen for a while; then they are not."""
+    town = stage.build(MAPE_K_FREEZE_WINDOWS="2026-03-02T00:00Z/2026-03-02T00:20Z")
     town.faults.append(Fault(node=NODE, begins=100))
     await stage.daemon.start()
-    await stage.until(3595)
+    await stage.until(1195)
     stage.demand_nothing_done()
     stage.demand_told(Reason.CHANGE_FREEZE)
-    await stage.until(4200)
+    await stage.until(1800)
     stage.demand_healed()
 
 

@@ -10,6 +10,7 @@ from random import Random  # noqa: TID251 - seeded
 
 from history.scenario import Stage
 from history.town import Fault
+from mape_k.model import CycleResult
 
 IN_TIME = 90.0
 """Seconds within which the daemon must act once it may: three cycles."""
@@ -32,6 +33,7 @@ class Day:
         excused_until: until then nobody expects anything to be done, in seconds, by service.
         actions: how many are needed on each service, renewals apart.
         patience: seconds within which a service must be well again, after the first action.
+        lasts, ends: a day lasts until all is well, at least and at most so long.
         again_at: when the same happens to the same service again.
     """
 
@@ -40,6 +42,7 @@ class Day:
     excused_until: dict[str, float] = field(default_factory=dict)
     actions: int = 1
     patience: float = MENDED_IN
+    lasts: float = 0.0
     ends: float = 1500.0
     again_at: float | None = None
     meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -72,8 +75,14 @@ class Day:
         return fault
 
     @property
+    def expected(self) -> list[tuple[str, float]]:
+        """The services on which something is to be done, each with since when."""
+        times = (0.0,) if self.again_at is None else (0.0, self.again_at)
+        return [(node, since) for node in self.ill for since in times] if self.actions else []
+
+    @property
     def ill(self) -> list[str]:
-        """The services on which something is to be done."""
+        """The services on which something is not as usual."""
         return list(dict.fromkeys(f.node for f in self.stage.town.faults if f.quantity in ("errors", "load")))
 
 
@@ -118,7 +127,7 @@ def renewal(day: Day) -> None:
     """The cause outlasts its policy, which is renewed as long as that is so."""
     (node,) = day.some_nodes(1)
     day.is_overloaded(node, ends=2400.0)
-    day.ends = 3000.0
+    day.lasts = day.ends = 2700.0
 
 
 def late_alert(day: Day) -> None:
@@ -184,15 +193,15 @@ def a_moment(day: Day) -> None:
     """A service stumbles and is itself again before any alert: nothing is to be done."""
     fault = day.fails(*day.some_nodes(1), level=30.0)
     fault.ends = fault.begins + day.chance.uniform(5, 20)
-    day.actions = 0
+    day.actions, day.lasts = 0, 600.0
 
 
 def again_later(day: Day) -> None:
-    """The same service fails a second time, an hour after it was mended."""
+    """The same service fails a second time, well after it was mended."""
     (node,) = day.some_nodes(1)
     first = day.fails(node, ends=900.0)
-    day.fails(node, begins=first.begins + 4000.0, cures=frozenset({"restart"}))
-    day.again_at, day.actions, day.ends = first.begins + 4000.0, 2, 5400.0
+    day.fails(node, begins=first.begins + 2400.0, cures=frozenset({"restart"}))
+    day.again_at, day.actions, day.ends = first.begins + 2400.0, 2, 4200.0
 
 
 KINDS: tuple[Callable[[Day], None], ...] = (
@@ -229,11 +238,20 @@ async def ordinary_day(stage: Stage, seed: int) -> None:
     await stage.daemon.start()
     if day.meanwhile is not None:
         await day.meanwhile()
-    await stage.until(day.ends)
-    for node in day.ill if day.actions else ():
-        for since in (0.0, *((day.again_at,) if day.again_at else ())):
-            _look_at(day, node, since)
+    await _until_well(day)
+    for node, since in day.expected:
+        _look_at(day, node, since)
     _look_for_what_was_needless(day)
+
+
+async def _until_well(day: Day) -> None:
+    stage = day.stage
+    await stage.until(day.lasts)
+    while stage.town.now < day.ends:
+        is_over = all(stage.judged_at(node, since=since) < math.inf for node, since in day.expected)
+        await stage.until(stage.town.now + 90)
+        if is_over:
+            break
 
 
 def _look_at(day: Day, node: str, since: float) -> None:
@@ -254,6 +272,8 @@ def _look_at(day: Day, node: str, since: float) -> None:
 
 def _look_for_what_was_needless(day: Day) -> None:
     stage, ill = day.stage, day.ill
+    failed = {report.failure for report in stage.daemon.reports if report.result is CycleResult.FAILED}
+    stage.demand(not failed, f"cycles failed: {'; '.join(sorted(failed))}")
     elsewhere = {effect.node for effect in stage.effects()} - set(ill)
     stage.demand(not elsewhere, f"done to services that were well: {', '.join(sorted(elsewhere))}")
     for node in ill:

@@ -3,14 +3,15 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from frame.virtual_time import START
 from history.town import REGIONS, SCRAPE, Town
+from integration.breaker import Circuit
 from mape_k.errors import FencedError, PermanentError, TransientError, UncertainError
 from mape_k.model import Alert, PolicyRequest
 from mape_k.ports import Applied, InstantVector, ViolationPage
@@ -70,6 +71,10 @@ class Alertmanager:
             raise TransientError("connection refused")
         return self.town.firing()
 
+    async def started_at(self, **_: object) -> datetime:
+        """Return a time long ago."""
+        return START - timedelta(days=1)
+
 
 @dataclass(slots=True)
 class Charter:
@@ -128,3 +133,11 @@ class Charter:
                 raise PermanentError("500: it cannot be done")
             case how:
                 return how
+
+
+class OpenLine:
+    """Stands where the HTTP session would: nobody is left alone."""
+
+    def circuits(self) -> Mapping[str, Circuit]:
+        """Return how each peer is treated."""
+        return dict.fromkeys(("prometheus", "alertmanager", "charter"), Circuit.CLOSED)
