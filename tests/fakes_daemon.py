@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from fakes_archive import FakeArchive, FakeOrders
+from fakes_letters import FakeDeadLetters
 from fakes_notices import FakeNotices
 from mape_k.api import Live, Services, serve
 from mape_k.errors import ConflictError
@@ -43,6 +44,7 @@ class FakeDaemon:
         self.woken: list[WokenBy] = []
         self.raised_by: list[str] = []
         self.archive, self.notices = an_archive(), FakeNotices()
+        self.dead_letters = FakeDeadLetters()
         self.metrics = Metrics()
         self.changes: dict[str, Any] = {}
 
@@ -68,6 +70,7 @@ class FakeDaemon:
         facts: dict[str, Any] = {
             "archive": self.archive,
             "orders": FakeOrders(self.archive),
+            "dead_letters": self.dead_letters,
             "notices": self.notices,
             "metrics": self.metrics,
             "clock": StoppedClock(),

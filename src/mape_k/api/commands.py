@@ -63,7 +63,7 @@ class Word(msgspec.Struct, forbid_unknown_fields=True):
 async def pause(request: web.Request) -> web.Response:
     """Begin nothing new, durably; looking goes on, and what was begun is finished."""
     services = request.app[SERVICES]
-    order = await _body(request, PauseOrder, PauseOrder())
+    order = await read_order(request, PauseOrder, PauseOrder())
     _check_scope(order.scope, services.catalogue())
     now = services.clock.now()
     pause = Pause(since=now, by=order.by, comment=order.comment, scope=order.scope, until=_end(order, now))
@@ -72,8 +72,8 @@ async def pause(request: web.Request) -> web.Response:
     return json_response({"paused": True, **to_document(pause)})
 
 
-class EpochOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a raised epoch."""
+class By(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of an order that says no more than who gives it, and why."""
 
     by: Text = "operator"
     comment: Text = ""
@@ -82,7 +82,7 @@ class EpochOrder(msgspec.Struct, forbid_unknown_fields=True):
 async def raise_epoch(request: web.Request) -> web.Response:
     """Go on in an epoch above the one that the Charter follows, after Knowledge was put back from an old copy."""
     services = request.app[SERVICES]
-    order = await _body(request, EpochOrder, EpochOrder())
+    order = await read_order(request, By, By())
     try:
         epoch = await services.raise_epoch(order.by)
     except (ConflictError, FencedError) as error:
@@ -94,7 +94,7 @@ async def raise_epoch(request: web.Request) -> web.Response:
 async def resume(request: web.Request) -> web.Response:
     """Act again."""
     services = request.app[SERVICES]
-    order = await _body(request, ResumeOrder, ResumeOrder())
+    order = await read_order(request, ResumeOrder, ResumeOrder())
     if order.scope not in [pause.scope for pause in await services.archive.pauses()]:
         _check_scope(order.scope, services.catalogue())
     await services.orders.resume(order.scope, by=order.by)
@@ -114,13 +114,13 @@ async def reject(request: web.Request) -> web.Response:
 
 async def feedback(request: web.Request) -> web.Response:
     """Say what became of an action; it counts instead of the verdict."""
-    services, word = request.app[SERVICES], await _body(request, Word)
+    services, word = request.app[SERVICES], await read_order(request, Word)
     said = Feedback(is_good=word.verdict == "good", by=word.by, at=services.clock.now(), comment=word.comment)
     return await _told(request, lambda execution_id: services.orders.feedback(execution_id, said))
 
 
 async def _answered(request: web.Request, *, is_given: bool) -> web.Response:
-    services, answer = request.app[SERVICES], await _body(request, Answer)
+    services, answer = request.app[SERVICES], await read_order(request, Answer)
     consent = Consent(
         is_given=is_given,
         by=answer.by,
@@ -180,7 +180,12 @@ def _unusable(detail: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
 
-async def _body(request: web.Request, kind: type[_Body], default: _Body | None = None) -> _Body:
+async def read_order(request: web.Request, kind: type[_Body], default: _Body | None = None) -> _Body:
+    """Return the body of a request; ``default`` in the place of an empty one.
+
+    Raises:
+        Problem: too long, no JSON, or not of this kind.
+    """
     body = await read_body(request, _MAX_BODY_BYTES, request.app[SERVICES].body_seconds)
     if not body.strip() and default is not None:
         return default

@@ -182,10 +182,10 @@ async def _next(queue: asyncio.Queue[bytes | None]) -> bytes | None:
 async def _page(request: web.Request, kind: Kind) -> web.Response:
     cursor = request.query.get("cursor")
     where = {name: request.query[name] for name in FILTERS[kind] if name in request.query}
-    _check_query(request, ("limit", "cursor", *FILTERS[kind]))
+    check_query(request, ("limit", "cursor", *FILTERS[kind]))
     archive = request.app[SERVICES].archive
     try:
-        found = await archive.page(kind, limit=_limit(request), cursor=cursor, where=where or None)
+        found = await archive.page(kind, limit=limit_of(request), cursor=cursor, where=where or None)
     except ValueError:
         raise Problem(HTTPStatus.BAD_REQUEST, "cursor is not one that this daemon gave.") from None
     return json_response({"items": found.items, "next_cursor": found.next_cursor})
@@ -196,7 +196,8 @@ def _no_pack(request: web.Request) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"The packs in use are {', '.join(packs) or 'none'}.")
 
 
-def _check_query(request: web.Request, known: tuple[str, ...]) -> None:
+def check_query(request: web.Request, known: tuple[str, ...]) -> None:
+    """Refuse parameters that are not ``known``, come twice or are too long."""
     for name, value in request.query.items():
         if name not in known:
             raise Problem(HTTPStatus.BAD_REQUEST, f"{printable(name, 40)} is no parameter; use {', '.join(known)}.")
@@ -204,7 +205,8 @@ def _check_query(request: web.Request, known: tuple[str, ...]) -> None:
             raise Problem(HTTPStatus.BAD_REQUEST, f"{name} may be given once, with up to {_MAX_TEXT} characters.")
 
 
-def _limit(request: web.Request) -> int:
+def limit_of(request: web.Request) -> int:
+    """Return how many items are asked for."""
     text = request.query.get("limit", str(DEFAULT_LIMIT))
     if text.isascii() and text.isdigit() and 1 <= int(text) <= LONGEST_PAGE:
         return int(text)

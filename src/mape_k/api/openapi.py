@@ -11,7 +11,7 @@ from mape_k.api.access import Access
 from mape_k.api.answers import json_response
 from mape_k.api.headline import Tone
 from mape_k.api.route import Route
-from mape_k.model import PACK_HOLDS, BudgetKind, CycleResult, Mode, Quality, Reason, Severity
+from mape_k.model import PACK_HOLDS, BudgetKind, CycleResult, LetterKind, LetterState, Mode, Quality, Reason, Severity
 
 Schema = Mapping[str, Any]
 
@@ -67,6 +67,21 @@ SCHEMAS: Mapping[str, Schema] = {
     "ResumeOrder": _object(required=[], by=_SHORT, comment=_SHORT, scope=_SCOPE),
     "EpochOrder": _object(required=[], by=_SHORT, comment=_SHORT),
     "Epoch": _object(epoch=_COUNT),
+    "LetterOrder": _object(required=[], by=_SHORT, comment=_SHORT),
+    "Letters": _object(items=_list_of(_ref("Letter")), next_cursor=_MAYBE_TEXT),
+    "Letter": _object(
+        letter_id=_TEXT,
+        kind=_one_of(LetterKind),
+        state=_one_of(LetterState),
+        about=_TEXT,
+        channel=_TEXT,
+        document=_or_null(_ANY),
+        error=_TEXT,
+        attempts=_COUNT,
+        written_at=_INSTANT,
+        due_at=_MAYBE_INSTANT,
+        tried_at=_MAYBE_INSTANT,
+    ),
     "Answer": _object(required=["plan_hash"], by=_SHORT, comment=_SHORT, plan_hash=_TEXT),
     "Feedback": _object(required=["verdict"], by=_SHORT, comment=_SHORT, verdict={"enum": ["good", "bad"]}),
     "Approval": _object(

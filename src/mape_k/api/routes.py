@@ -6,7 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from mape_k.api import commands, handlers, openapi, webhook
+from mape_k.api import commands, handlers, letters, openapi, webhook
 from mape_k.api.access import Access, check_access
 from mape_k.api.answers import add_security_headers, problems
 from mape_k.api.route import Route
@@ -52,6 +52,8 @@ ROUTES: tuple[Route, ...] = (
     _get("/api/v1/knowledge/{id}", handlers.knowledge_of, "Document"),
     _get("/api/v1/packs", handlers.list_packs, "Page"),
     _get("/api/v1/packs/{id}", handlers.one_pack, "Document"),
+    _get("/api/v1/dlq", letters.list_letters, "Letters", query=("limit", "cursor")),
+    _get("/api/v1/dlq/{id}", letters.one_letter, "Letter"),
     _get("/api/v1/events", handlers.events, "text/event-stream"),
     _get("/api/v1/openapi.json", describe, "Document"),
     _order("/api/v1/pause", commands.pause, "PauseOrder", "Paused"),
@@ -59,6 +61,8 @@ ROUTES: tuple[Route, ...] = (
     _order("/api/v1/actions/{id}/approve", commands.approve, "Answer", "Document"),
     _order("/api/v1/actions/{id}/reject", commands.reject, "Answer", "Document"),
     _order("/api/v1/epoch", commands.raise_epoch, "EpochOrder", "Epoch"),
+    _order("/api/v1/dlq/{id}/retry", letters.retry_letter, "LetterOrder", "Letter"),
+    _order("/api/v1/dlq/{id}/drop", letters.drop_letter, "LetterOrder", "Letter"),
     _order("/api/v1/actions/{id}/feedback", commands.feedback, "Feedback", "Document"),
     Route(
         method="POST",

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from mape_k.api.events import Events
 from mape_k.model import Catalogue, CycleReport, Mode, WokenBy
-from mape_k.ports import Archive, Clock, Notices, Orders
+from mape_k.ports import Archive, Clock, DeadLetters, Notices, Orders
 from mape_k.telemetry import Metrics
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -55,6 +55,7 @@ class Services:
 
     archive: Archive
     orders: Orders
+    dead_letters: DeadLetters
     notices: Notices
     metrics: Metrics
     clock: Clock

@@ -168,7 +168,7 @@ class Executor:
         return len(pending)
 
     async def undo_again(self, execution_id: str) -> Execution | None:
-        """Try once more to undo what is frozen or given up; return the execution as it then is, None when there is none.
+        """Try once more to undo what is frozen or given up; return it as it then is, None when there is no such thing.
 
         Raises:
             TransientError: not reachable, held back, or still in force. UncertainError: no usable answer.

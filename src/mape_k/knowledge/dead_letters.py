@@ -16,6 +16,9 @@ from mape_k.recording import to_document
 REMEMBERED = timedelta(hours=24)
 """How long a dropped letter is remembered, so that nobody sends the same anew meanwhile."""
 
+LONGEST_ATTEMPT = timedelta(minutes=2)
+"""An attempt that has been under way for longer was cut."""
+
 _WAITING = (LetterState.PENDING.value, LetterState.TRYING.value)
 _LEFT = (*_WAITING, LetterState.PARKED.value)
 
@@ -112,9 +115,9 @@ def settle(connection: Connection, letter: DeadLetter, at: datetime) -> None:
 
 
 def retry_now(connection: Connection, letter: DeadLetter, *, by: str, at: datetime) -> DeadLetter | None:
-    """Make a letter due now, at a person's word; the attempts made so far still count."""
+    """Make a letter due now, at a person's word; the attempts made so far still count. None while it is tried."""
     wanted = replace(letter, state=LetterState.PENDING, due_at=at)
-    if not _set(connection, letter, wanted):
+    if _is_out_of_reach(letter, at) or not _set(connection, letter, wanted):
         return None
     _note(connection, wanted, "retry", at, by=by)
     return wanted
@@ -123,10 +126,16 @@ def retry_now(connection: Connection, letter: DeadLetter, *, by: str, at: dateti
 def drop(connection: Connection, letter: DeadLetter, *, by: str, at: datetime) -> DeadLetter | None:
     """Give a letter up at a person's word; it is remembered for a while, so that the same is not sent anew."""
     dropped = replace(letter, state=LetterState.DROPPED, due_at=at + REMEMBERED)
-    if not _set(connection, letter, dropped):
+    if _is_out_of_reach(letter, at) or not _set(connection, letter, dropped):
         return None
     _note(connection, dropped, "dropped", at, by=by)
     return dropped
+
+
+def _is_out_of_reach(letter: DeadLetter, at: datetime) -> bool:
+    """Whether it is gone, or an attempt is under way; one that is under way for so long never ended."""
+    began = letter.tried_at if letter.state is LetterState.TRYING else None
+    return letter.state is LetterState.DROPPED or (began is not None and at - began < LONGEST_ATTEMPT)
 
 
 def prune(connection: Connection, at: datetime) -> None:

@@ -14,7 +14,7 @@ REFUSED = {
 }
 NEEDS_A_BODY = {"Answer", "Feedback"}
 FINITE = [route for route in ROUTES if route.path != "/api/v1/events"]
-IDS = {"cycles": "c-1", "incidents": "i-0", "actions": "x-1", "packs": "charter", "knowledge": "charter"}
+IDS = {"cycles": "c-1", "incidents": "i-0", "actions": "x-1", "packs": "charter", "knowledge": "charter", "dlq": "dl-1"}
 
 
 def url(route) -> str:
