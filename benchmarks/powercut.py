@@ -20,6 +20,7 @@ from sqlalchemy import Engine, event
 
 from crash.plants import PLANTS as CRASH_PLANTS
 from frame.figures import Limit, Measured, options_of, tell
+from mape_k.errors import MapeKError
 from mape_k.knowledge import sqlite
 from power.cut import cut_places, lay_down, picked_up, survivors
 from power.layer import Layer
@@ -112,7 +113,7 @@ def measure(scratch: Path, cuts: int, layer: Layer) -> Measured:
             break
         lay_down(files, folder)
         with layer.watching(folder) as steps:
-            asyncio.run(live(folder, clock, chance, layer.tell, actions=ACTIONS_EACH_LIFE))
+            _live(tally, folder, clock, chance, layer)
         tally.steps += len(steps)
         for place in cut_places(steps, min(CUTS_EACH_LIFE, cuts - tally.cuts), chance):
             left, told = survivors(files, steps[:place], chance)
@@ -121,6 +122,15 @@ def measure(scratch: Path, cuts: int, layer: Layer) -> Measured:
             found = _judge(tally, spot, known | told, clock)
         files, known = picked_up(spot, FILES), found
     return _measured(tally)
+
+
+def _live(tally: Tally, folder: Path, clock: SecondsClock, chance: Random, layer: Layer) -> None:
+    """Live one life; what was left by the cut before, and cannot be worked with, is damaged."""
+    try:
+        asyncio.run(live(folder, clock, chance, layer.tell, actions=ACTIONS_EACH_LIFE))
+    except MapeKError as error:
+        tally.damaged += 1
+        tally.worst = tally.worst or [f"{folder.name}: {error}"]
 
 
 def _folders(scratch: Path) -> Iterator[Path]:

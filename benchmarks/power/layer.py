@@ -47,7 +47,7 @@ class _Vfs(c.Structure):
 
 
 _FileP = c.POINTER(_File)
-_OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, _FileP, c.c_int, c.c_void_p)
+_OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, _FileP, c.c_int, c.c_void_p)
 _DELETE = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.c_int)
 _WRITE = c.CFUNCTYPE(c.c_int, _FileP, c.c_void_p, c.c_int, c.c_int64)
 _TRUNCATE = c.CFUNCTYPE(c.c_int, _FileP, c.c_int64)
@@ -160,9 +160,10 @@ class Layer:
         self._kept.append(made)  # SQLite holds it for as long as the process lives
         return c.cast(made, c.c_void_p).value
 
-    def _open(self, _vfs: int, name: bytes | None, file: Any, flags: int, out: int | None) -> int:  # noqa: ANN401
+    def _open(self, _vfs: int, name: int | None, file: Any, flags: int, out: int | None) -> int:  # noqa: ANN401
+        """Open a file; the name goes on as the very pointer that came, since SQLite keeps it."""
         result = int(_OPEN(self._original.contents.xOpen)(c.addressof(self._original.contents), name, file, flags, out))
-        path = (name or b"").decode()
+        path = c.string_at(name).decode() if name else ""
         if result == _OK and self._folder and path.startswith(self._folder):
             self._names[c.addressof(file.contents)] = path.removeprefix(self._folder)
             file.contents.methods = c.pointer(self._methods(file.contents.methods))

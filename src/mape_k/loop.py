@@ -133,7 +133,8 @@ class Loop:
         return CycleReport(cycle_id=f"cyc-{name}", as_of=as_of, woken_by=woken_by, late_seconds=late_seconds)
 
     async def _open_ledger(self, report: CycleReport) -> Ledger:
-        return replace(await self.journal.open_cycle(report), mode=self.mode, hold=self.executor.hold)
+        ledger = await self.journal.open_cycle(report)
+        return replace(ledger, mode=self.mode, hold=self.executor.hold or ledger.hold)
 
     def _close(self, report: CycleReport) -> CycleReport:
         self.last_report = report

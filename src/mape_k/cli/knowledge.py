@@ -81,6 +81,8 @@ def verify(ctx: click.Context, *, use_json: bool) -> None:
 
 def _show_verified(document: Document) -> None:
     head = document["head"]
+    for aside in document["set_aside"]:
+        line(f"began in the place of {aside}, which was damaged and has a trail of its own")
     fields(rows=document["rows"], anchored=document["anchored"], head=f"{head['sequence']} {head['hash']}")
     if document["problems"]:
         table(document["problems"], "check", sequence="row", what="what is wrong")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -9,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mape_k.knowledge.anchor import AuditFiles, read_anchor, read_key
 from mape_k.knowledge.audit import TRANSITION, Break, Head, Row, read_rows, unbroken
+from mape_k.knowledge.engines import looking
 from mape_k.knowledge.migrate import require_head
+from mape_k.knowledge.quarantine import kept_aside
 from mape_k.knowledge.schema import executions
-from mape_k.knowledge.sqlite import looking
 from mape_k.model import TERMINAL
 
 
@@ -26,11 +28,15 @@ class Problem:
 
 @dataclass(slots=True, kw_only=True)
 class Inspection:
-    """What was found: the whole rows of the trail, the heads it was held against, and the problems."""
+    """What was found: the whole rows of the trail, the heads it was held against, and the problems.
+
+    ``set_aside`` names damaged files in whose place this Knowledge began, each with a trail of its own.
+    """
 
     rows: int = 0
     anchored: int = 0
     head: Head = field(default_factory=Head)
+    set_aside: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -47,7 +53,10 @@ def inspect_knowledge(url: str, files: AuditFiles) -> Inspection:
     key, anchored = read_key(files.key), read_anchor(files.anchor)  # before the rows, which may grow meanwhile
     with looking(url) as connection:
         require_head(connection)
-        found = Inspection(anchored=len(anchored), problems=[*_pages(connection), *_references(connection)])
+        found = Inspection(anchored=len(anchored))
+        if connection.dialect.name == "sqlite":
+            found.problems += [*_pages(connection), *_references(connection)]
+            found.set_aside = [str(each) for each in kept_aside(_file_of(connection))]
         states = _walk(connection, found, key, anchored)
         found.problems += _disagreements(connection, states)
         if found.rows and not anchored:
@@ -56,6 +65,11 @@ def inspect_knowledge(url: str, files: AuditFiles) -> Inspection:
 
 
 _BLIND = "whether rows were taken from the end of the trail cannot be told"
+
+
+def _file_of(connection: Connection) -> Path:
+    query = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+    return Path(connection.exec_driver_sql(query).scalar_one())
 
 
 def _pages(connection: Connection) -> Iterator[Problem]:

@@ -14,12 +14,13 @@ from sqlalchemy.exc import OperationalError
 from mape_k.errors import PermanentError
 from mape_k.knowledge import audit, prepare
 from mape_k.knowledge.anchor import Anchor, AuditFiles
+from mape_k.knowledge.engines import looking
 from mape_k.knowledge.ledger import EPOCH, read_meta, read_success_rates
 from mape_k.knowledge.migrate import require_head
 from mape_k.knowledge.quarantine import sync_folder
-from mape_k.knowledge.retention import BATCH, take
+from mape_k.knowledge.retention import BATCH, SHORTEST, take
 from mape_k.knowledge.schema import metadata
-from mape_k.knowledge.sqlite import checked_copy, looking
+from mape_k.knowledge.sqlite import checked_copy
 from mape_k.model import SuccessRate
 
 LEVEL = 0.9
@@ -71,6 +72,8 @@ def _size(connection: Connection, table: Table) -> dict[str, Any]:
 
 def _bytes(connection: Connection, table: Table) -> int | None:
     """Return what table and indices take on the disk; None where the engine was built without counting it."""
+    if connection.dialect.name == "postgresql":
+        return connection.execute(select(func.pg_total_relation_size(table.name))).scalar()
     query = "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?)"
     try:
         return int(connection.exec_driver_sql(query, (table.name,)).scalar() or 0)
@@ -95,7 +98,7 @@ def prune(url: str, files: AuditFiles, *, older_than: timedelta, now: datetime) 
     """
     database = prepare(url, files)
     try:
-        taken = _take_all(database.writer, now - older_than, now)
+        taken = _take_all(database.writer, now - max(older_than, SHORTEST), now)
         with database.writer.begin() as connection:
             audit.note(connection, audit.PRUNED, {"older_than": str(older_than), "rows": taken}, at=now)
             head = audit.read_head(connection)

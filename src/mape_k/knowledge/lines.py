@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from mape_k.errors import PermanentError, StoreError
 from mape_k.knowledge import prepare
 from mape_k.knowledge.anchor import AuditFiles
+from mape_k.knowledge.engines import looking
 from mape_k.knowledge.migrate import HEAD, require_head
 from mape_k.knowledge.schema import Document, Instant, metadata
-from mape_k.knowledge.sqlite import looking
 
 VERSION = 1
 MOST_BYTES = 64 * 1024 * 1024
@@ -113,7 +113,7 @@ def import_file(url: str, files: AuditFiles, path: Path) -> int:
     except OSError as error:
         raise PermanentError(f"{path}: cannot be read: {error.strerror}") from error
     except SQLAlchemyError as error:
-        raise StoreError(database.describe(error)) from error
+        raise database.translated(error) from error
     finally:
         database.close()
 

@@ -216,11 +216,6 @@ def cut(connection: Connection, most_rows: int) -> int:
     return rows - too_many
 
 
-def prune(connection: Connection, now: datetime) -> None:
-    """Delete what was announced last more than a day ago."""
-    connection.execute(delete(notices).where(notices.c.received_at < now - KEEP))
-
-
 def tally(connection: Connection, snapshot: Snapshot, *, recent: timedelta) -> NoticeTally | None:
     """Hold what was announced against the alerts that were seen; None where they were not.
 

@@ -64,6 +64,7 @@ class PostgresDatabase:
     is_shared = True
     damage = ""
     hold: Reason | None = None
+    reserve_bytes = 0
 
     def __init__(self, url: str, *, replica: str = "") -> None:
         driver = _driver()

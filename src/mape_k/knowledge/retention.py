@@ -26,9 +26,6 @@ from mape_k.model import LetterState
 SHORTEST = WINDOW
 """What is younger is never taken: budgets and cooldowns count it."""
 
-MOST_NOTICES = 200_000
-"""Kept of what webhooks announced, however many there were in a day."""
-
 BATCH = 500
 """Rows taken from one table in one transaction, so that no other write waits long."""
 
@@ -124,12 +121,11 @@ def _take_executions(connection: Connection, before: datetime, most: int) -> Ite
 
 
 def _take_notices(connection: Connection, now: datetime, most: int) -> int:
-    """Take what was announced last more than a day ago, and the oldest of too many."""
-    times = select(notices.c.received_at)
-    beyond = connection.execute(times.order_by(notices.c.received_at.desc()).offset(MOST_NOTICES).limit(1)).scalar()
-    old = notices.c.received_at <= max(beyond or now - KEEP, now - KEEP)
-    last = connection.execute(times.where(old).order_by(notices.c.received_at).offset(most - 1).limit(1)).scalar()
-    chosen = old if last is None else notices.c.received_at <= last
+    """Take what was announced last more than a day ago: about ``most`` rows, since one webhook goes as a whole."""
+    old = notices.c.received_at < now - KEEP
+    last = select(notices.c.received_at).where(old).order_by(notices.c.received_at).offset(most - 1).limit(1)
+    until = connection.execute(last).scalar()
+    chosen = old if until is None else notices.c.received_at <= until
     return connection.execute(delete(notices).where(chosen)).rowcount
 
 

@@ -126,6 +126,11 @@ class SqliteFile:
             return Reason.STORE_DAMAGED
         return Reason.STORE_FULL if self.reserve.is_given_up else None
 
+    @property
+    def reserve_bytes(self) -> int:
+        """How much space is kept for a full disk."""
+        return self.reserve.held_bytes
+
     def check(self, connection: Connection) -> None:
         """Look at every page.
 
@@ -272,8 +277,11 @@ def checked_copy(url: str, folder: Path) -> Path:
     with looking(url):
         source, copy = database_file(url), folder / "knowledge.db"
     _copy(source, copy)
-    with closing(sqlite3.connect(copy)) as connection:
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
     if found != "ok":
         raise DamagedError(f"{source}: it is damaged ({found}), and was not copied; {_REMEDY}")
     return copy

@@ -36,6 +36,11 @@ class Database(Protocol):
     """What is wrong with what was kept; while it says anything, nothing is written."""
 
     @property
+    def reserve_bytes(self) -> int:
+        """How much space is kept for a full disk."""
+        ...
+
+    @property
     def hold(self) -> Reason | None:
         """Why nothing may be begun; None: it may."""
         ...
@@ -99,6 +104,11 @@ class Store:
     def hold(self) -> Reason | None:
         """Why nothing may be begun; None: it may."""
         return self._database.hold
+
+    @property
+    def reserve_bytes(self) -> int:
+        """How much space is kept for a full disk."""
+        return self._database.reserve_bytes
 
     async def tend(self, now: datetime) -> None:
         """Do what is due between two cycles."""

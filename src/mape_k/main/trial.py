@@ -38,8 +38,18 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
         return asyncio.run(_once(settings, catalogue))
     with tempfile.TemporaryDirectory(prefix="mape-k-") as folder:
         url = copy_database(settings.knowledge_file_url, Path(folder))
-        trial = settings.model_copy(update={"mode": Mode.SHADOW, "knowledge_url": url, "state_directory": folder})
+        copied = {"knowledge_url": url, "state_directory": folder, "audit_key_file": _copied_key(settings, folder)}
+        trial = settings.model_copy(update={"mode": Mode.SHADOW, "reserve_megabytes": 0, **copied})
         return asyncio.run(_once(trial, catalogue))
+
+
+def _copied_key(settings: Settings, folder: str) -> Path:
+    """Return where a copy of the key of the audit trail is; of none there is none."""
+    copy = Path(folder, "audit.key")
+    if settings.audit_key_path.exists():
+        copy.touch(mode=0o600)
+        copy.write_bytes(settings.audit_key_path.read_bytes())
+    return copy
 
 
 async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:

@@ -154,7 +154,12 @@ async def test_only_what_ended_long_ago_is_pruned(tmp_path):
 
     taken = prune(url(tmp_path), files, older_than=timedelta(days=30), now=LATER)
 
-    assert taken == {"transitions": 2, "outcomes": 0, "executions": 1, "incidents": 1, "cycles": 2}
+    assert {name: rows for name, rows in taken.items() if rows} == {
+        "transitions": 2,
+        "executions": 1,
+        "incidents": 1,
+        "cycles": 2,
+    }
     assert (rows_in(tmp_path)["incidents"], rows_in(tmp_path)["executions"]) == (2, 2)
     assert rows_in(tmp_path)["audit"] == audited + 1
     assert inspect_knowledge(url(tmp_path), files).problems == []

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from knowledge_cases import NOON, SteppingClock, a_cycle, opened
 from mape_k.errors import StoreError
 from mape_k.knowledge import SqlNotices
-from mape_k.knowledge.notices import prune
+from mape_k.knowledge.retention import BATCH, take
 from mape_k.knowledge.schema import notices as table
 from mape_k.model import Alert, NoticeTally, Quality, Snapshot
 from mape_k.ports import Notice
@@ -150,7 +150,7 @@ async def test_notices_last_heard_more_than_a_day_ago_are_pruned(tmp_path):
         await knowledge.notices.take([a_notice("old"), a_notice("repeated")], group_key="g")
         clock.time += timedelta(hours=25)
         await knowledge.notices.take([a_notice("repeated")], group_key="g")
-        await knowledge.store.write(lambda connection: prune(connection, clock.time))
+        await knowledge.store.write(lambda c: take(c, clock.time, now=clock.time, most=BATCH))
         count = await knowledge.store.read(lambda c: c.execute(select(func.count()).select_from(table)).scalar())
 
     assert count == 1
