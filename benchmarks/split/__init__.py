@@ -1,0 +1,1 @@
+"""Two replicas on one PostgreSQL, and everything that can come between them."""
