@@ -85,7 +85,9 @@ class FakeEffector:
         """Answer with what ``in_force`` says of a policy, in turn where that is a list."""
         self.asked.append(policy_id)
         answer = self.in_force.get(policy_id)
-        return await _given(answer.pop(0) if isinstance(answer, list) and answer else answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer.pop(0) if isinstance(answer, list) else answer
 
     async def roll_back(
         self, policy_id: str | None, compensation: PolicyRequest | None, *, key: str, **_: object

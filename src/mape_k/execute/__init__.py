@@ -90,6 +90,7 @@ class Executor:
         self._sending = Sending(self._gate, self._record, clock)
         self._undoing = Undoing(self._gate, self._record)
         self._reconciler = Reconciler(self._gate, self._record, clock)
+        self._catalogue = Catalogue(packs={})
         self._running: dict[str, asyncio.Task[_Outcome]] = {}
 
     @property
@@ -179,7 +180,7 @@ class Executor:
             return execution
         if self.hold is not None:
             raise TransientError(self.hold.sentence)
-        return await self._undoing.undo_again(execution)
+        return await self._undoing.undo_again(replace(execution, terms=_terms(execution, self._catalogue)))
 
     async def give_up(self, execution_id: str) -> Execution | None:
         """Leave the target of what is frozen alone until a person resumes it.
@@ -307,6 +308,7 @@ class Executor:
     # what is open
 
     def _start_follow_ups(self, started: _Started, steps: Iterable[FollowUp], catalogue: Catalogue, mode: Mode) -> None:
+        self._catalogue = catalogue
         may_send = mode is not Mode.SHADOW and self.hold is None
         for step in steps:
             if step.step is not Step.BEGIN and (may_send or step.step not in _SENT):

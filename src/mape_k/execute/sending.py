@@ -43,10 +43,14 @@ class Sending:
     async def send(self, execution: Execution) -> Execution:
         """Send the parts that are not in force yet, one after the other; their intent is durable."""
         while execution.state is State.APPLYING:
-            execution = await self._send(execution, next_part(execution))
+            moved = await self._send(execution, next_part(execution))
+            if moved is None:
+                break
+            execution = moved
         return execution
 
-    async def _send(self, execution: Execution, part: Part) -> Execution:
+    async def _send(self, execution: Execution, part: Part) -> Execution | None:
+        """Send one part; None when this daemon was fenced between two parts, and the next leader has to go on."""
         sent_at = self._clock.now()
         if is_late(part.request, sent_at):
             return await self._refused(execution, part, Reason.EXPIRED)
@@ -55,6 +59,8 @@ class Sending:
         except UncertainError as error:
             return await self.unanswered(execution, sent_at, str(error))
         except MapeKError as error:
+            if isinstance(error, FencedError) and part.number:
+                return None
             return await self._refused(execution, part, self._reason(part, error), str(error))
         return await self._answered(execution, part, applied)
 
