@@ -8,7 +8,11 @@ from mape_k.errors import StoreError
 from mape_k.knowledge.schema import metadata
 
 HEAD = "0004"
-"""The newest revision, known here so that Alembic, which is heavy, is loaded only when there are tables to change."""
+"""The newest revision, known here so that Alembic, which is heavy, is loaded only when there are tables to change.
+
+A revision is named by its number. One that only adds to the tables (columns with defaults, tables, indices) also names
+the oldest one whose program may go on working with them: ``0007+0005``. So replicas are upgraded one after the other.
+"""
 
 FOLDER = Path(__file__).with_name("migrations")
 
@@ -16,13 +20,21 @@ FOLDER = Path(__file__).with_name("migrations")
 def migrate(connection: Connection) -> None:
     """Create or upgrade the tables inside the connection's transaction: all of it happens, or nothing.
 
+    Tables of a newer version that only added to them are left as they are.
+
     Raises:
-        StoreError: the tables were made by a version this one does not know.
+        StoreError: the tables were made by a newer version, and not for this one.
     """
     if not inspect(connection).has_table("alembic_version"):
         _create(connection)
-    elif (stamped := _stamped(connection)) != HEAD:
+    elif (stamped := _stamped(connection)) != HEAD and not _is_usable(stamped or ""):
         _upgrade(connection, stamped)
+
+
+def _is_usable(stamped: str) -> bool:
+    """Return whether a newer revision says that this version may work with its tables."""
+    (number, _, oldest), (mine, _, _) = stamped.partition("+"), HEAD.partition("+")
+    return number > mine >= oldest > ""
 
 
 def _create(connection: Connection) -> None:
