@@ -158,9 +158,9 @@ class HttpSession:
         body_cap_bytes: int,
         token: Token | None = None,
         attempts: int = 3,
-        is_address_secret: bool = False,
+        secret: Token | None = None,
     ) -> "Peer":
-        """Return a peer to ask; of a secret address nothing but host and port is ever shown.
+        """Return a peer to ask; ``secret`` is a text of the requests, beside the token, that is never shown.
 
         Raises:
             ConfigError: not an address that can be used.
@@ -176,7 +176,7 @@ class HttpSession:
             token=token,
             attempts=attempts,
             breaker=breaker,
-            is_address_secret=is_address_secret,
+            secret=secret,
         )
 
     def circuits(self) -> Mapping[str, Circuit]:
@@ -212,7 +212,7 @@ class Peer:
         token: Token | None,
         attempts: int,
         breaker: Breaker,
-        is_address_secret: bool,
+        secret: Token | None,
     ) -> None:
         self.name = name
         self._session = session
@@ -222,7 +222,7 @@ class Peer:
         self._token = token
         self._attempts = attempts
         self._breaker = breaker
-        self._secret_path = address.path if is_address_secret else ""
+        self._hides = secret or (lambda: "")
         self._budget = RetryBudget(session.clock)
 
     def __str__(self) -> str:
@@ -394,7 +394,7 @@ class Peer:
         )
 
     def _hidden(self, text: str) -> str:
-        for secret in (self._secret(), self._address.password, self._secret_path):
+        for secret in (self._secret(), self._address.password, self._hides()):
             text = text.replace(secret, "***") if secret else text
         return text
 

@@ -19,7 +19,7 @@ from mape_k.text import printable
 
 log = structlog.get_logger(__name__)
 
-_LATER = range(400, 500)
+_FOR_GOOD = range(500, 600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,5 +135,5 @@ class EmailNotifier:
 
     def _refused(self, code: int, said: bytes | str) -> TransientError | PermanentError:
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        kind = TransientError if code in _LATER else PermanentError
+        kind = PermanentError if code in _FOR_GOOD else TransientError
         return kind(f"{self} answered {code}: {text}")

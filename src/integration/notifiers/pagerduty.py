@@ -37,7 +37,7 @@ class PagerDutyNotifier:
     name = "pagerduty"
 
     def __init__(self, http: HttpSession, routing_key: Callable[[], str], *, url: str, source: str) -> None:
-        self._peer = http.peer(self.name, url, body_cap_bytes=BODY_CAP_BYTES)
+        self._peer = http.peer(self.name, url, body_cap_bytes=BODY_CAP_BYTES, secret=routing_key)
         self._routing_key = routing_key
         self._source = source
 

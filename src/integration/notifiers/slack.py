@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,7 +29,7 @@ class SlackNotifier:
     name = "slack"
 
     def __init__(self, http: HttpSession, url: str) -> None:
-        self._peer = http.peer(self.name, url, body_cap_bytes=BODY_CAP_BYTES, is_address_secret=True)
+        self._peer = http.peer(self.name, url, body_cap_bytes=BODY_CAP_BYTES, secret=lambda: urlsplit(url).path)
 
     async def send(self, message: Message, *, key: str, timeout_seconds: float) -> None:  # noqa: ARG002 (no use there)
         """Post a message."""
