@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, create_engine, func, insert, select
 
 from mape_k.knowledge import postgresql, sqlite
 from mape_k.knowledge.migrate import migrate, require_head
@@ -11,7 +11,7 @@ from mape_k.knowledge.postgresql import PostgresDatabase, is_postgresql, shown
 from mape_k.knowledge.schema import audit, metadata
 from mape_k.knowledge.sqlite import SqliteFile, database_file
 
-__all__ = ["copy_database", "looking", "open_database", "shown", "unhurried"]
+__all__ = ["copy_database", "go_on_counting", "is_postgresql", "looking", "open_database", "shown", "unhurried"]
 
 _ROWS_AT_ONCE = 500
 """Rows that are copied together."""
@@ -41,6 +41,18 @@ def unhurried(connection: Connection) -> None:
     """Let a transaction take as long as it needs, where the engine would give it up."""
     if connection.dialect.name == "postgresql":
         postgresql.unhurried(connection)
+
+
+def go_on_counting(connection: Connection) -> None:
+    """Let rows that are numbered by the engine go on after the highest number that is there."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in metadata.sorted_tables:
+        for column in table.primary_key:
+            if column is table.autoincrement_column:
+                sequence = func.pg_get_serial_sequence(str(table.name), str(column.name))
+                highest = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+                connection.execute(select(func.setval(sequence, highest, False)))  # noqa: FBT003 - not used up yet
 
 
 def copy_database(url: str, folder: Path) -> str:

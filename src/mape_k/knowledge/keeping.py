@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from mape_k.errors import PermanentError
 from mape_k.knowledge import audit, prepare
 from mape_k.knowledge.anchor import Anchor, AuditFiles
-from mape_k.knowledge.engines import looking
+from mape_k.knowledge.engines import is_postgresql, looking, shown
+from mape_k.knowledge.lease import refuse_when_led
 from mape_k.knowledge.ledger import EPOCH, read_meta, read_success_rates
 from mape_k.knowledge.migrate import require_head
 from mape_k.knowledge.quarantine import sync_folder
@@ -74,6 +75,8 @@ def _bytes(connection: Connection, table: Table) -> int | None:
     """Return what table and indices take on the disk; None where the engine was built without counting it."""
     if connection.dialect.name == "postgresql":
         return connection.execute(select(func.pg_total_relation_size(table.name))).scalar()
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(select(func.pg_total_relation_size(str(table.name)))).scalar_one())
     query = "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?)"
     try:
         return int(connection.exec_driver_sql(query, (table.name,)).scalar() or 0)
@@ -115,6 +118,7 @@ def _take_all(engine: Engine, before: datetime, now: datetime) -> dict[str, int]
     taken: Counter[str] = Counter()
     while True:
         with engine.begin() as connection:
+            refuse_when_led(connection, now)
             batch = take(connection, before, now=now, most=BATCH)
         taken.update(batch)
         if not any(batch.values()):
@@ -134,6 +138,8 @@ def back_up(url: str, path: Path) -> int:
     Raises:
         StoreError: it cannot be read, or is damaged. PermanentError: the file cannot be written.
     """
+    if is_postgresql(url):
+        raise PermanentError(f"{shown(url)}: a copy of it is made with pg_dump, as the guide says")
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             copy = checked_copy(url, Path(folder))

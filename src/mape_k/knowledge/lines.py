@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mape_k.errors import PermanentError, StoreError
 from mape_k.knowledge import prepare
 from mape_k.knowledge.anchor import AuditFiles
-from mape_k.knowledge.engines import looking
+from mape_k.knowledge.engines import go_on_counting, looking, shown, unhurried
 from mape_k.knowledge.migrate import HEAD, require_head
 from mape_k.knowledge.schema import Document, Instant, metadata
 
@@ -108,8 +108,11 @@ def import_file(url: str, files: AuditFiles, path: Path) -> int:
     database = prepare(url, files)
     try:
         with path.open("rb") as file, database.writer.begin() as connection:
+            unhurried(connection)
             _refuse_unless_empty(connection, url)
-            return _fill(connection, path, file)
+            rows = _fill(connection, path, file)
+            go_on_counting(connection)
+            return rows
     except OSError as error:
         raise PermanentError(f"{path}: cannot be read: {error.strerror}") from error
     except SQLAlchemyError as error:
@@ -121,7 +124,7 @@ def import_file(url: str, files: AuditFiles, path: Path) -> int:
 def _refuse_unless_empty(connection: Connection, url: str) -> None:
     for table in _TABLES.values():
         if connection.execute(select(func.count()).select_from(table)).scalar():
-            raise StoreError(f"{url} is not empty: {table.name} has rows; name another file in MAPE_K_KNOWLEDGE_URL")
+            raise StoreError(f"{shown(url)}: {table.name} has rows; name an empty one in MAPE_K_KNOWLEDGE_URL")
 
 
 def _fill(connection: Connection, path: Path, file: BinaryIO) -> int:

@@ -29,8 +29,6 @@ _KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "
 _UNACKNOWLEDGED_MS = 5000
 
 _CAUSES = {
-    "28": "the server does not let this user in; check the user, MAPE_K_KNOWLEDGE_PASSWORD and pg_hba.conf",
-    "3D": "there is no such database; create it",
     "40": "another transaction came between; the next try goes through",
     "42501": "the user may not do that; see the rights that the guide lists",
     "53": "the server lacks disk, memory or connections",
