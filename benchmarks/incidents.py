@@ -52,15 +52,16 @@ def _options() -> argparse.Namespace:
     parser = options_of(__doc__, quick=f"{QUICK_DAYS} days instead of {DAYS}")
     parser.add_argument("--seed", type=int, default=SEED, help="the first day's; the others follow")
     parser.add_argument("--days", type=int, metavar="N", help="so many days")
-    parser.add_argument("--only", metavar="NAME", help="play one scenario alone, an incident or a day")
+    parser.add_argument("--only", metavar="NAME", action="append", help="an incident or a day; may be said again")
     parser.add_argument("--list", action="store_true", help="list the incidents and end")
     parser.add_argument("--plant", metavar="BUG", help="plant a bug: a scenario must tell of it")
     parser.add_argument("--list-plants", action="store_true", help="list the bugs and end")
     options = parser.parse_args()
     if options.plant and options.plant not in PLANTS:
         parser.error(f"--plant {options.plant}: no such bug; --list-plants lists them")
-    if options.only and options.only not in STORIES and not _seed_of(options.only):
-        parser.error(f"--only {options.only}: no such scenario; --list lists the incidents, a day is KIND-SEED")
+    for name in options.only or ():
+        if name not in STORIES and _seed_of(name) is None:
+            parser.error(f"--only {name}: no such scenario; --list lists the incidents, a day is KIND-SEED")
     return options
 
 
@@ -74,11 +75,13 @@ def _plants() -> Iterator[str]:
 
 
 def _names(options: argparse.Namespace) -> list[str]:
-    """Return what is to be played: the incidents, then the days."""
+    """Return what is to be played: what must tell of a bug, the incidents, then the days."""
     if options.only:
-        return [options.only]
-    days = options.days or (PLANTED_DAYS if options.plant else QUICK_DAYS if options.quick else DAYS)
-    return [*STORIES, *(name_of(seed) for seed in range(options.seed, options.seed + days))]
+        return list(options.only)
+    usual = PLANTED_DAYS if options.plant else QUICK_DAYS if options.quick else DAYS
+    days = usual if options.days is None else options.days
+    first = [PLANTS[options.plant].told_by] if options.plant else []
+    return [*first, *STORIES, *(name_of(seed) for seed in range(options.seed, options.seed + days))]
 
 
 def _seed_of(name: str) -> int | None:

@@ -12,7 +12,7 @@ from history.town import REGIONS, Fault
 from mape_k.knowledge.ledger import write_meta
 from mape_k.knowledge.migrate import FOLDER
 from mape_k.knowledge.sqlite import SqliteFile
-from mape_k.model import Reason
+from mape_k.model import Consent, Reason, State
 
 NODE, OTHER = "node-07", "node-11"
 
@@ -176,7 +176,15 @@ async def what_cannot_be_undone(stage: Stage) -> None:
     await stage.daemon.start()
     await stage.until(600)
     stage.demand_nothing_done()
-    stage.demand_told(Reason.IRREVERSIBLE, Reason.APPROVAL_WANTED)
+    stage.demand_told(Reason.IRREVERSIBLE)
+    asked = {e.execution_id: e for _, e in stage.daemon.moves if e.state is State.AWAITING_APPROVAL}
+    stage.demand(len(asked) == 1, f"a person was asked {len(asked)} times")
+    for execution in asked.values():
+        consent = Consent(is_given=True, by="dolores", at=stage.clock.now(), plan_hash=execution.plan_hash)
+        await stage.daemon.knowledge.orders.consent(execution.execution_id, consent)
+    await stage.until(1200)
+    stage.demand(len(stage.effects()) == 1, f"done {len(stage.effects())} times once a person had agreed")
+    stage.demand_healed()
 
 
 @story("GitHub, September 2012")

@@ -1,5 +1,4 @@
 # ruff: noqa: SLF001 - where a bug goes in there is no door
-# mypy: ignore-errors
 """Bugs that the scenarios must not miss: each guard switched off in turn, and guards that hold too much."""
 
 import math
@@ -21,10 +20,11 @@ from mape_k.monitor import Monitor
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A bug: what it does, in words, and how it gets in."""
+    """A bug: what it does, in words, how it gets in, and the scenario that must tell of it."""
 
     meaning: str
     plant: Callable[[], None]
+    told_by: str
 
 
 def _with(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:  # noqa: ANN401 - a module or a class
@@ -234,61 +234,83 @@ def _a_person_for_everything() -> None:
     _instead("QUESTIONS", Reason.IRREVERSIBLE, lambda *_: True)
 
 
-OFF = (
-    Reason.STORM,
-    Reason.INVENTORY_DROP,
-    Reason.BAD_OUTCOMES,
-    Reason.CHANGE_FREEZE,
-    Reason.EMPTY_TARGET,
-    Reason.TARGET_FROZEN,
-    Reason.IN_FLIGHT,
-    Reason.INHIBITED,
-    Reason.ALREADY_TRIED,
-    Reason.COOLDOWN,
-    Reason.ATTEMPT_BUDGET,
-    Reason.TARGET_BUDGET,
-    Reason.REMEDIATION_BUDGET,
-    Reason.GLOBAL_BUDGET,
-    Reason.IRREVERSIBLE,
-    Reason.FLAPPING,
-)
+OFF: Mapping[Reason, str] = {
+    Reason.STORM: "most-are-ill-at-once",
+    Reason.INVENTORY_DROP: "most-of-the-inventory-gone",
+    Reason.BAD_OUTCOMES: "everything-makes-it-worse",
+    Reason.CHANGE_FREEZE: "change-freeze",
+    Reason.EMPTY_TARGET: "nothing-named",
+    Reason.TARGET_FROZEN: "roll-back-refused",
+    Reason.IN_FLIGHT: "two-things-on-one-service",
+    Reason.INHIBITED: "under-maintenance",
+    Reason.ALREADY_TRIED: "nothing-helps",
+    Reason.COOLDOWN: "same-again-too-soon",
+    Reason.ATTEMPT_BUDGET: "same-again-and-again",
+    Reason.TARGET_BUDGET: "one-service-never-left-in-peace",
+    Reason.REMEDIATION_BUDGET: "everybody-at-once-by-one-remedy",
+    Reason.GLOBAL_BUDGET: "everything-together",
+    Reason.IRREVERSIBLE: "what-cannot-be-undone",
+    Reason.FLAPPING: "coming-and-going",
+}
+"""Guards that are taken out of their table, each with the scenario that needs it."""
 
 PLANTS: Mapping[str, Plant] = {
-    **{f"no-{why.replace('_', '-')}": Plant(f"the guard {why} is off", partial(_off, why)) for why in OFF},
-    "no-pause": Plant("a pause is kept and not heeded", _pause_not_heeded),
-    "pause-forgotten": Plant("a pause does not outlive a restart", _pause_forgotten_at_start),
-    "error-is-permission": Plant("a guard that crashes lets everything pass", _error_is_permission),
-    "never-late": Plant("a plan is carried out however old it is", _never_late),
-    "no-fence": Plant("it goes on when the Charter says that another leads", _fence_not_heeded),
-    "no-intent": Plant("an action leaves before its intent is written down", _intent_after_effect),
-    "no-shadow": Plant("it acts in every mode", _always_enforcing),
-    "no-blindness": Plant("what cannot be seen holds nothing back", _blind_not_heeded),
+    **{
+        f"no-{why.replace('_', '-')}": Plant(f"the guard {why} is off", partial(_off, why), told_by)
+        for why, told_by in OFF.items()
+    },
+    "no-pause": Plant("a pause is kept and not heeded", _pause_not_heeded, "pause-in-a-migration"),
+    "pause-forgotten": Plant("a pause does not outlive a restart", _pause_forgotten_at_start, "pause-in-a-migration"),
+    "error-is-permission": Plant(
+        "a guard that crashes lets everything pass", _error_is_permission, "safety-check-that-crashes"
+    ),
+    "never-late": Plant("a plan is carried out however old it is", _never_late, "stale-plan-before-it-is-sent"),
+    "no-fence": Plant("it goes on when the Charter follows another", _fence_not_heeded, "newer-daemon-in-charge"),
+    "no-intent": Plant(
+        "an action leaves before its intent is written down", _intent_after_effect, "disk-that-fails-for-the-intent"
+    ),
+    "no-shadow": Plant("it acts in every mode", _always_enforcing, "not-asked-to-act"),
+    "no-blindness": Plant("what cannot be seen holds nothing back", _blind_not_heeded, "alerts-out-of-sight"),
     "no-settling": Plant(
         "the first look after blindness is trusted",
         partial(_ledger_as, lambda ledger: replace(ledger, sight_lost_at={})),
+        "sight-comes-back",
     ),
     "missing-is-evidence": Plant(
-        "an alert counts though its numbers are missing", partial(_hold_dropped, Reason.STALE_EVIDENCE)
+        "an alert counts though its numbers are missing",
+        partial(_hold_dropped, Reason.STALE_EVIDENCE),
+        "error-taken-for-violation",
     ),
-    "missing-is-failure": Plant("a missing number counts against an action", _missing_is_failure),
+    "missing-is-failure": Plant(
+        "a missing number counts against an action", _missing_is_failure, "error-taken-for-failure"
+    ),
     "no-corroboration": Plant(
-        "an alert counts though its numbers contradict it", partial(_hold_dropped, Reason.NOT_CORROBORATED)
+        "an alert counts though its numbers contradict it",
+        partial(_hold_dropped, Reason.NOT_CORROBORATED),
+        "idle-because-cut-off",
     ),
-    "old-is-new": Plant("samples are believed however old they are", _nothing_is_stale),
-    "no-target-needed": Plant("an alert that names nobody counts", partial(_hold_dropped, Reason.TARGET_UNKNOWN)),
-    "no-damping": Plant("a glance is enough", _not_damped),
-    "any-radius": Plant("a plan may touch as much as it likes", _any_radius),
-    "no-stages": Plant("everything is done at once", _no_stages),
-    "undone-when-superseded": Plant("the end of an older life undoes the newer one", _undone_when_superseded),
-    "never-undone": Plant("what did not help stays", _never_undone),
-    "storm-of-one": Plant("one ill service counts as a storm", _storm_of_one),
-    "once-in-a-lifetime": Plant("a cool-down never ends", _once_in_a_lifetime),
-    "budget-of-one": Plant("one action uses the budget up", _budget_of_one),
-    "never-settled": Plant("sight that was lost once is never trusted again", _never_settled),
-    "one-at-a-time": Plant("nothing is begun while anything is open", _one_at_a_time),
-    "no-second-stage": Plant("the first success lets nobody follow", _no_second_stage),
-    "residual-for-ever": Plant("what was mended once counts as the past for ever", _residual_for_ever),
-    "ten-cycles": Plant("ten cycles must agree", _damped_for_ten_cycles),
-    "a-person-for-everything": Plant("a person is asked whatever is to be done", _a_person_for_everything),
+    "old-is-new": Plant("samples are believed however old they are", _nothing_is_stale, "error-taken-for-violation"),
+    "no-target-needed": Plant(
+        "an alert that names nobody counts", partial(_hold_dropped, Reason.TARGET_UNKNOWN), "nothing-named"
+    ),
+    "no-silence": Plant("a silence is not heard", partial(_hold_dropped, Reason.SILENCED), "under-maintenance"),
+    "no-damping": Plant("a glance is enough", _not_damped, "partition-of-seconds"),
+    "any-radius": Plant("a plan may touch as much as it likes", _any_radius, "half-of-everything"),
+    "no-stages": Plant("everything is done at once", _no_stages, "herd-of-repairs"),
+    "undone-when-superseded": Plant(
+        "the end of an older life undoes the newer one", _undone_when_superseded, "clean-up-of-what-is-in-force"
+    ),
+    "never-undone": Plant("what did not help stays", _never_undone, "nothing-helps"),
+    "storm-of-one": Plant("one ill service counts as a storm", _storm_of_one, "one-fault-16"),
+    "once-in-a-lifetime": Plant("a cool-down never ends", _once_in_a_lifetime, "again-later-15"),
+    "budget-of-one": Plant("one action uses the budget up", _budget_of_one, "two-faults-2"),
+    "never-settled": Plant("sight that was lost once is never trusted again", _never_settled, "short-gap-8"),
+    "one-at-a-time": Plant("nothing is begun while anything is open", _one_at_a_time, "two-faults-2"),
+    "no-second-stage": Plant("the first success lets nobody follow", _no_second_stage, "two-alike-3"),
+    "residual-for-ever": Plant(
+        "what was mended once counts as the past for ever", _residual_for_ever, "again-later-15"
+    ),
+    "ten-cycles": Plant("ten cycles must agree", _damped_for_ten_cycles, "one-fault-16"),
+    "a-person-for-everything": Plant("a person is asked whatever it is", _a_person_for_everything, "one-fault-16"),
 }
 """Every bug by its name: guards that are off, then guards that hold too much."""
