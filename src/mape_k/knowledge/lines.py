@@ -124,7 +124,8 @@ def import_file(url: str, files: AuditFiles, path: Path) -> int:
 def _refuse_unless_empty(connection: Connection, url: str) -> None:
     for table in _TABLES.values():
         if connection.execute(select(func.count()).select_from(table)).scalar():
-            raise StoreError(f"{shown(url)}: {table.name} has rows; name an empty one in MAPE_K_KNOWLEDGE_URL")
+            remedy = "name an empty one in MAPE_K_KNOWLEDGE_URL"
+            raise StoreError(f"{shown(url)} is not empty: {table.name} has rows; {remedy}")
 
 
 def _fill(connection: Connection, path: Path, file: BinaryIO) -> int:
