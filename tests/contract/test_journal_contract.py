@@ -27,6 +27,7 @@ from mape_k.model import (
     State,
     Step,
     SuccessRate,
+    Terms,
     Verdict,
 )
 from mape_k.ports import Journal
@@ -273,3 +274,84 @@ async def test_a_closed_cycle_comes_back_as_it_was(journal):
     await journal.open_cycle(report)
     closed = await journal.close_cycle(report)
     assert (closed.result, closed.failure) == (CycleResult.BLIND, "charter was not seen")
+
+
+# deadlines, attempts and probation
+
+
+TERMS = Terms(undo=(an_action().request,), verify_seconds=1234.0, probation_seconds=300.0, approval_seconds=600.0)
+
+
+async def test_what_an_action_was_admitted_with_stays_with_it(journal):
+    execution = await admitted(journal, terms=TERMS, plan_hash="h1")
+    assert (execution.terms, execution.plan_hash) == (TERMS, "h1")
+
+
+async def test_every_state_brings_its_deadline_and_a_fresh_count_of_attempts(journal):
+    execution = await brought_to(journal, State.APPLYING)
+    tried = await journal.move(execution, State.APPLYING, tries=3)
+    assert (tried.tries, tried.due_at) == (3, execution.due_at)
+    moved = await journal.move(tried, State.VERIFYING, applied_at=NOON)
+    assert (moved.tries, moved.due_at) == (0, moved.updated_at + timedelta(seconds=moved.terms.verify_seconds))
+    assert (await journal.move(moved, State.SUCCEEDED)).due_at is None
+
+
+async def test_a_success_is_on_probation_first_and_then_holds_as_long_as_its_policy(journal):
+    execution = await admitted(journal, terms=TERMS)
+    for state, fields in ((State.APPLYING, {}), (State.VERIFYING, {"expires_at": LATER})):
+        execution = await journal.move(execution, state, **fields)
+    confirmed = await journal.follow_up(a_step(Step.CONFIRM, Verdict.IMPROVED), now=NOON)
+    assert (confirmed.state, confirmed.verdict) == (State.PROBATION, Verdict.IMPROVED)
+    assert confirmed.probation_until == confirmed.updated_at + timedelta(seconds=300)
+    settled = await journal.follow_up(a_step(Step.SETTLE, Verdict.IMPROVED, Reason.LASTED), now=NOON)
+    assert (settled.state, settled.reason) == (State.IN_FORCE, Reason.LASTED)
+    assert await rates_of(journal) == {RATE: SuccessRate(successes=1)}
+
+
+async def test_a_relapse_counts_as_a_failure_besides_the_success(journal):
+    await brought_to_probation(journal)
+    await journal.follow_up(a_step(Step.ROLL_BACK, Verdict.UNCHANGED, Reason.RELAPSED), now=NOON)
+    assert await rates_of(journal) == {RATE: SuccessRate(successes=1, failures=1)}
+
+
+async def brought_to_probation(journal: Journal) -> None:
+    execution = await admitted(journal, terms=TERMS)
+    for state in (State.APPLYING, State.VERIFYING):
+        execution = await journal.move(execution, state)
+    await journal.follow_up(a_step(Step.CONFIRM, Verdict.IMPROVED), now=NOON)
+
+
+@pytest.mark.parametrize("step", [Step.KEEP, Step.ASK_TO_UNDO])
+async def test_what_did_not_help_is_learned_when_it_is_seen_also_where_it_is_not_undone(journal, step):
+    await brought_to(journal, State.VERIFYING)
+    await journal.follow_up(a_step(step, Verdict.UNCHANGED, Reason.NOT_IMPROVED), now=NOON)
+    assert await rates_of(journal) == {RATE: SuccessRate(failures=1)}
+
+
+async def test_what_a_person_answers_later_is_not_learned_a_second_time(journal):
+    await brought_to(journal, State.VERIFYING)
+    await journal.follow_up(a_step(Step.ASK_TO_UNDO, Verdict.UNCHANGED, Reason.NOT_IMPROVED), now=NOON)
+    rolling = await journal.follow_up(a_step(Step.ROLL_BACK, Verdict.UNCHANGED, Reason.APPROVED), now=NOON)
+    assert rolling.state is State.ROLLING_BACK
+    assert await rates_of(journal) == {RATE: SuccessRate(failures=1)}
+
+
+# what a person agreed to
+
+
+async def test_what_was_agreed_to_is_admitted_with_fresh_time_unless_the_guards_say_no_by_now(journal):
+    asked = await admitted(journal, to=State.AWAITING_APPROVAL, terms=TERMS)
+    assert asked.due_at == NOON + timedelta(seconds=600)
+    request = replace(asked.request, not_after=LATER)
+    step = a_step(Step.BEGIN, reason=Reason.APPROVED)
+    assert await journal.begin(step, request, check=lambda _: Reason.COOLDOWN, now=NOON) is Reason.COOLDOWN
+    assert (await journal.execution("x-1")).state is State.AWAITING_APPROVAL
+    begun = await journal.begin(step, request, check=lambda _: None, now=NOON)
+    assert (begun.state, begun.request, begun.reason) == (State.ADMITTED, request, Reason.APPROVED)
+
+
+async def test_nothing_begins_twice_or_without_having_been_asked_about(journal):
+    execution = await admitted(journal)
+    begun = await journal.begin(a_step(Step.BEGIN), execution.request, check=lambda _: None, now=NOON)
+    assert begun is None
+    assert await journal.execution("x-1") == execution
