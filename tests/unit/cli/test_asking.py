@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from fakes_daemon import OPERATOR, FakeDaemon
 from mape_k.cli import cli
-from mape_k.model import Pause
-from sample_reports import NOON
+from mape_k.model import Ledger, Outlook, Pause
+from sample_reports import NOON, a_report, an_execution
 from serving_daemon import in_thread
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e[red]x\r\n"
@@ -62,6 +62,17 @@ def test_status_says_what_was_not_done_and_why(environment):
     assert "2 open incidents." in result.stdout
     assert "The same was done to this target too recently." in result.stdout
     assert "charter unreachable" in result.stdout
+
+
+def test_status_says_which_packs_are_held_back_and_what_is_left_of_budgets(daemon, environment):
+    storm = Outlook(known=9, ill=7, storm_since=NOON)
+    done = an_execution(admitted_at=NOON)
+    daemon.report = a_report(ledger=Ledger(as_of=NOON, outlooks={"charter": storm}, executions=(done,)))
+
+    lines = mape_k("status", **environment).stdout.splitlines()
+
+    assert "charter  storm         7    9   0" in lines
+    assert "actions      everything                   59    60     3600 s" in lines
 
 
 def test_status_says_who_paused(daemon, environment):
