@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from frame.figures import Limit, Measured, options_of, tell
-from history import of_plans, of_sight
+from history import of_plans, of_repetition, of_sight
 from history.ordinary import name_of, ordinary_day
 from history.plants import PLANTS
 from history.scenario import Played, play
@@ -25,7 +25,7 @@ from history.tell import STORIES
 DAYS, QUICK_DAYS, PLANTED_DAYS = 400, 100, 32
 SEED = 1
 NEEDLESS = {name: Limit(at_most=0) for name in ("needless_holds", "needless_actions")}
-CHAPTERS = (of_plans, of_sight)
+CHAPTERS = (of_plans, of_repetition, of_sight)
 """Where the stories are listed, in the order in which they are told."""
 
 

@@ -98,7 +98,7 @@ class Daemon:
             with self.clock.loop.standing_still():
                 return await write(run)
 
-        store.write = watched  # type: ignore[method-assign]
+        store.write = watched
 
     def told(self, since: float = 0.0, until: float = 10**9) -> set[Reason]:
         """Return every reason that was given in a time: for what was held, refused, moved."""

@@ -33,14 +33,14 @@ class Prometheus:
         asked = (at - START).total_seconds()
         newest = asked // SCRAPE * SCRAPE
         if how == "stale":
-            newest = min(newest, self.town.trouble("prometheus").begins)  # type: ignore[union-attr]
+            newest = min(newest, self.town.trouble("prometheus").begins)
         if promql.startswith("up"):
             return _rows([("town", 1.0)], label="job")
         if promql.startswith("timestamp("):
             return _rows([("town", START.timestamp() + newest)], label="job")
         if how == "error":
             raise TransientError("500 Internal Server Error")
-        rows = self._rows(_QUERY.search(promql)[1], newest, is_mean="avg_over_time" in promql)  # type: ignore[index]
+        rows = self._rows(_QUERY.search(promql)[1], newest, is_mean="avg_over_time" in promql)
         return _rows([(node, math.nan if how == "nan" else value) for node, value in rows], label="node")
 
     def _how(self) -> str:

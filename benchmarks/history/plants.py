@@ -5,10 +5,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from mape_k import execute, knowledge, plan
-from mape_k.analyze import Analyst, findings, judge
+from mape_k.analyze import Analyst, findings
 from mape_k.execute import Executor, sending
 from mape_k.execute.gate import Gate
 from mape_k.guards import rules
@@ -121,6 +122,7 @@ def _nothing_is_stale() -> None:
 
 
 def _missing_is_failure() -> None:
+    judge = import_module("mape_k.analyze.judge")  # as an attribute, the package has the function of this name
     _with(
         judge, "_numbers", lambda numbers: lambda rule, *about: numbers(rule, *about) or (math.inf,) * len(rule.bounds)
     )

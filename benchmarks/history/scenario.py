@@ -80,6 +80,13 @@ class Stage:
         ill = [node for node in nodes or self.town.nodes if self.town.is_ill(node)]
         self.demand(not ill, f"still ill: {', '.join(ill)}")
 
+    def demand_first_one_alone(self) -> None:
+        """Demand that several were treated, and none besides the first before that one was seen to be well."""
+        first, *others = self.effects() or [None]
+        well_at = self.judged_at(first.node) if first else 0.0
+        self.demand(others, "not more than one was treated")
+        self.demand(all(effect.at >= well_at for effect in others), "a second was treated before the first was well")
+
     def judged_at(self, node: str, *, since: float = 0.0) -> float:
         """Return when an action on a service was first seen to have helped; infinity when never."""
         moves = self.daemon.moves

@@ -29,7 +29,7 @@ def story(after: str) -> Callable[[Play], Play]:
     """List a function as a story; its name becomes the story's."""
 
     def listed(play: Play) -> Play:
-        name = play.__name__.replace("_", "-")  # type: ignore[attr-defined]
+        name = play.__name__.replace("_", "-")
         STORIES[name] = Story(name=name, after=after, play=play)
         return play
 

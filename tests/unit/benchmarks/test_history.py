@@ -9,13 +9,13 @@ from random import Random  # noqa: TID251 - seeded
 import pytest
 
 from frame.virtual_time import VirtualClock, VirtualTimeLoop
-from history import of_plans, of_sight
 from history.ordinary import KINDS, Day, name_of
 from history.peers import Charter, Prometheus
 from history.plants import PLANTS
 from history.scenario import Stage, play
 from history.tell import STORIES
 from history.town import Fault, Town, moment
+from incidents import CHAPTERS
 from mape_k.errors import FencedError
 from mape_k.model import PolicyRequest
 
@@ -110,7 +110,7 @@ def test_every_bug_names_a_scenario_that_there_is() -> None:
     assert {plant.told_by for plant in PLANTS.values()} <= scenarios
 
 
-@pytest.mark.parametrize("chapter", [of_plans, of_sight])
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.__name__)
 def test_the_page_about_incidents_names_every_story_and_no_other(chapter) -> None:
     told = {story.name for story in STORIES.values() if story.play.__module__ == chapter.__name__}
     named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", (DOCS / "incidents.md").read_text()))
