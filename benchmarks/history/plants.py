@@ -8,12 +8,12 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from mape_k import execute, knowledge, plan
+from mape_k import execute, plan
 from mape_k.analyze import Analyst, findings
 from mape_k.execute import Executor, sending
 from mape_k.execute.gate import Gate
 from mape_k.guards import rules
-from mape_k.knowledge import journal, moves
+from mape_k.knowledge import journal, lease, moves
 from mape_k.loop import Loop
 from mape_k.model import Decision, Ledger, Mode, Outlook, Pause, Quality, Reason, Step, Verdict
 from mape_k.monitor import Monitor
@@ -66,7 +66,7 @@ def _pause_forgotten_at_start() -> None:
 
         return end
 
-    _with(knowledge, "end_interrupted", forgetting)
+    _with(lease, "end_interrupted", forgetting)
 
 
 def _never_late() -> None:
