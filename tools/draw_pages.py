@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mape_k.model import TERMINAL, TRANSITIONS, Reason, State
+from mape_k.model import DEADLINES, TERMINAL, TRANSITIONS, Reason, State
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -13,7 +13,8 @@ STATES = """\
 
 An execution is the durable progress of one action.
 The journal makes no other move than these, and each one is a compare-and-set on state and epoch.
-This page is drawn by `tools/draw_pages.py` from `src/mape_k/model/execution.py`.
+Every state that is no end has an owner, who moves it on, and a deadline, after which that is overdue: `mape_k_overdue_executions` counts it by state.
+This page is drawn by `tools/draw_pages.py` from `src/mape_k/model/execution.py` and `deadline.py`.
 """
 
 REASONS = """\
@@ -44,10 +45,19 @@ def meanings(title: str, members: Iterable[State | Reason]) -> Iterator[str]:
     yield from (f"| `{member}` | {member.sentence} |" for member in members)
 
 
+def states() -> Iterator[str]:
+    """Yield the lines of the table of states: each with its sentence, who moves it on, and by when."""
+    yield "| state | meaning | owner | deadline |"
+    yield "|---|---|---|---|"
+    for state in State:
+        deadline = DEADLINES[state].sentence if state in DEADLINES else "none, this is an end"
+        yield f"| `{state}` | {state.sentence} | {state.owner} | {deadline} |"
+
+
 def pages() -> dict[str, str]:
     """Return the text of each drawn page by its file name."""
     return {
-        "states.md": "\n".join([STATES, *diagram(), *meanings("state", State), ""]),
+        "states.md": "\n".join([STATES, *diagram(), *states(), ""]),
         "reasons.md": "\n".join([REASONS, *meanings("reason", Reason), ""]),
     }
 

@@ -1,7 +1,7 @@
 """What we are committed to: executions, their one table of states, and the ledger that a cycle reads once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -267,6 +267,10 @@ class Execution:
         """Whether anything is left to do or to look after."""
         return self.state not in TERMINAL
 
+    def is_overdue(self, at: datetime) -> bool:
+        """Return whether it should have left its state before ``at``."""
+        return self.is_open and self.due_at is not None and at > self.due_at
+
     @property
     def is_unsettled(self) -> bool:
         """Whether its effect is not judged yet, so that nothing else may touch its target."""
@@ -343,11 +347,31 @@ class Ledger:
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
     openings: Mapping[tuple[str, str, str], tuple[datetime, ...]] = field(default_factory=dict)
     looked_at: datetime | None = None
+    _groups: dict[str, dict[tuple[str, str], list[Execution]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def pause(self) -> Pause | None:
         """The pause of everything that is in force."""
         return next((p for p in self.pauses if not p.scope and (p.until is None or self.as_of < p.until)), None)
+
+    def on_target(self, pack: str, target: str) -> Sequence[Execution]:
+        """Return the executions on one target, whatever was done to it."""
+        return self._grouped_by("target").get((pack, target), ())
+
+    def of_remediation(self, pack: str, name: str) -> Sequence[Execution]:
+        """Return the executions of one remediation, wherever."""
+        return self._grouped_by("remediation").get((pack, name), ())
+
+    def _grouped_by(self, field_name: str) -> Mapping[tuple[str, str], Sequence[Execution]]:
+        """Group the executions when first asked: in a storm, guards ask about thousands of targets."""
+        if field_name not in self._groups:
+            groups: dict[tuple[str, str], list[Execution]] = {}
+            for execution in self.executions:
+                groups.setdefault((execution.pack, getattr(execution, field_name)), []).append(execution)
+            self._groups[field_name] = groups
+        return self._groups[field_name]
 
     def seeing(self, outlooks: Mapping[str, Outlook]) -> Self:
         """Return the ledger with how packs look by now."""

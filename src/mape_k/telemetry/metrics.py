@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from mape_k.model import (
+    DEADLINES,
     LEFT_ALONE,
     PACK_HOLDS,
     REFUSALS,
@@ -211,6 +212,7 @@ class Metrics:
         self.mode(ledger.mode)
         self.paused(ledger.pause is not None)
         self._tell_learning(ledger.success_rates)
+        self._tell_overdue(ledger)
         self._set("frozen_targets", len({e.target for e in ledger.executions if e.state in LEFT_ALONE}))
         self._tell_in_flight()
 
@@ -278,6 +280,11 @@ class Metrics:
         self._add("actions_total", *names, execution.verdict or FAILED)
         if execution.applied_at:
             self._observe("action_verification_seconds", _seconds(execution.updated_at - execution.applied_at))
+
+    def _tell_overdue(self, ledger: Ledger) -> None:
+        late = Tally(e.state for e in ledger.open_executions if e.is_overdue(ledger.as_of))
+        for state in DEADLINES:
+            self._set("overdue_executions", late[state], state)
 
     def _tell_in_flight(self) -> None:
         self._set("actions_in_flight", sum(e.is_unsettled for e in self._known.values()))

@@ -4,7 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mape_k.model import PACK_HOLDS, REFUSALS, BudgetKind, CycleResult, Mode, Phase, Quality, Reason, Severity, Verdict
+from mape_k.model import (
+    DEADLINES,
+    PACK_HOLDS,
+    REFUSALS,
+    BudgetKind,
+    CycleResult,
+    Mode,
+    Phase,
+    Quality,
+    Reason,
+    Severity,
+    Verdict,
+)
 
 PREFIX = "mape_k_"
 
@@ -106,6 +118,7 @@ TABLE: tuple[Metric, ...] = (
     ),
     _gauge("actions_in_flight", "Actions whose effect is not judged yet."),
     _gauge("escalations", "Incidents and ending policies left to a person, by reason.", reason=_values(ESCALATIONS)),
+    _gauge("overdue_executions", "Executions past the deadline of their state.", state=_values(DEADLINES)),
     _gauge("frozen_targets", "Targets left to a person because a roll-back failed."),
     _histogram("detection_to_action_seconds", "From the opening of an incident to a policy in force.", _SLOW),
     _histogram("action_verification_seconds", "From a policy in force to its verdict.", _SLOW),
