@@ -70,15 +70,18 @@ def _report_document(report: "CycleReport") -> dict[str, Any]:
 @cli.command()
 @click.option("--connect", is_flag=True, help="Ask every service, query and receiver too.")
 @click.option("--test-alert", is_flag=True, help="With --connect: send Alertmanager an alert that resolves itself.")
+@click.option("--test-notification", is_flag=True, help="With --connect: send a message over each channel to people.")
 @as_json
 @click.pass_context
-def check(ctx: click.Context, *, connect: bool, test_alert: bool, use_json: bool) -> None:
+def check(ctx: click.Context, *, connect: bool, test_alert: bool, test_notification: bool, use_json: bool) -> None:
     """Check settings and packs, and when asked what they point to."""
     from mape_k import main as daemon
 
     if test_alert and not connect:
         raise click.UsageError("--test-alert asks Alertmanager: say --connect too.")
-    checked = daemon.check(settings(), connect=connect, test_alert=test_alert)
+    if test_notification and not connect:
+        raise click.UsageError("--test-notification sends messages: say --connect too.")
+    checked = daemon.check(settings(), connect=connect, test_alert=test_alert, test_notification=test_notification)
     rows = [{"what": c.what, "is_good": c.is_good, "detail": c.detail} for c in checked]
     is_good = all(c.is_good for c in checked)
     emit({"ok": is_good, "checked": rows}, as_json=use_json, human=_show_checked)

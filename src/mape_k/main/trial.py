@@ -4,17 +4,19 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from integration.alertmanager_client import PostableAlert
 from integration.clock import SystemClock
 from mape_k.catalogue import load_catalogue
-from mape_k.errors import MapeKError, StoreError, TransientError
+from mape_k.errors import MapeKError, StoreError, TransientError, UncertainError
 from mape_k.knowledge import copy_database
+from mape_k.main.people import channels
 from mape_k.main.wiring import Peers, make_loop, make_monitor, open_peers, opened
-from mape_k.model import Catalogue, CycleReport, Mode, Pack, Quality, Vector, WokenBy
+from mape_k.model import Catalogue, CycleReport, Message, Mode, Pack, Quality, Urgency, Vector, WokenBy
+from mape_k.ports import Notifier
 from mape_k.settings import Settings
 from mape_k.telemetry import Metrics, configure_logging
 
@@ -76,25 +78,30 @@ class Checked:
     is_reached: bool = True
 
 
-def check(settings: Settings, *, connect: bool, test_alert: bool) -> list[Checked]:
+def check(
+    settings: Settings, *, connect: bool, test_alert: bool = False, test_notification: bool = False
+) -> list[Checked]:
     """Check packs and, when asked, every service, every query and every Alertmanager receiver.
 
     Args:
         settings: as for the daemon; that they could be loaded is already checked.
         connect: ask the services.
         test_alert: also post an alert named ``MapeKTestAlert`` that resolves by itself after five minutes.
+        test_notification: also send a message over each channel to people, and another that it is over.
     """
     catalogue = load_catalogue(settings.packs)
     checked = [Checked(what=f"pack {p.name}", is_good=True, detail=_counts(p)) for p in catalogue.packs.values()]
     configure_logging("CRITICAL", settings.log_format, stream=sys.stderr)
-    return checked + (asyncio.run(_connect(settings, catalogue, test_alert=test_alert)) if connect else [])
+    if connect:
+        checked += asyncio.run(_connect(settings, catalogue, test_alert=test_alert, test_people=test_notification))
+    return checked
 
 
 def _counts(pack: Pack) -> str:
     return f"{len(pack.signals)} signals, {len(pack.symptoms)} symptoms, {len(pack.remediations)} remediations"
 
 
-async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool) -> list[Checked]:
+async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool, test_people: bool) -> list[Checked]:
     clock, metrics = SystemClock(), Metrics()
     async with open_peers(settings, clock, metrics) as peers:
         monitor = make_monitor(settings, peers, clock, budget_seconds=CHECK_SECONDS)
@@ -109,7 +116,22 @@ async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool
             for s in snapshot.scrapes.values()
         ]
         checked += [_checked_signal(v) for v in snapshot.vectors.values()]
-        return checked + await _check_receivers(peers, clock, test_alert=test_alert)
+        checked += await _check_receivers(peers, clock, test_alert=test_alert)
+        ways = channels(settings, peers.http, clock) if test_people else ()
+        return checked + [await _check_channel(way, clock) for way in ways]
+
+
+async def _check_channel(channel: Notifier, clock: SystemClock) -> Checked:
+    what, text = f"notifications over {channel.name}", f"A test at {clock.now():%Y-%m-%d %H:%M:%S} UTC."
+    begun = Message(subject="A test; nothing is wrong", urgency=Urgency.INFO, text=text, about="test")
+    try:
+        for message in (begun, replace(begun, subject=f"Over: {begun.subject}", is_over=True)):
+            key = message.content_hash(channel.name)
+            await channel.send(message, key=key, timeout_seconds=CHECK_SECONDS)
+    except MapeKError as error:
+        is_reached = not isinstance(error, TransientError | UncertainError)
+        return Checked(what=what, is_good=False, detail=str(error), is_reached=is_reached)
+    return Checked(what=what, is_good=True, detail="sent; look there")
 
 
 def _addresses(settings: Settings) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ NOWHERE = {
     "MAPE_K_PACKS": str(MINIMAL),
 }
 PROMISED = (
-    "run once check demo charter status incidents actions explain approve reject feedback pause resume pack knowledge"
+    "run once check demo charter status incidents actions explain approve reject feedback pause resume dlq pack knowledge"
 )
 
 
@@ -42,7 +42,7 @@ def test_the_commands_are_those_promised():
     assert set(cli.commands) == set(PROMISED.split())
 
 
-@pytest.mark.parametrize("command", [c for c in PROMISED.split() if c not in ("charter", "pack", "knowledge")])
+@pytest.mark.parametrize("command", [c for c in PROMISED.split() if c not in ("charter", "dlq", "pack", "knowledge")])
 def test_every_command_explains_itself_and_prints_json(command):
     result = mape_k(command, "--help")
 
@@ -118,8 +118,9 @@ def test_check_names_every_service_that_cannot_be_reached(state):
         assert any(what.startswith(name) for what in bad)
 
 
-def test_a_test_alert_is_only_sent_when_services_are_asked(state):
-    result = mape_k("check", "--test-alert", **state)
+@pytest.mark.parametrize("option", ["--test-alert", "--test-notification"])
+def test_a_test_is_only_sent_when_services_are_asked(state, option):
+    result = mape_k("check", option, **state)
 
     assert result.exit_code == 2
     assert "--connect" in result.stderr

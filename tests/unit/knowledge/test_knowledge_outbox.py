@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from knowledge_cases import NOON, SteppingClock, brought_to, opened
+from knowledge_cases import NOON, SteppingClock, admitted, brought_to, opened
 from mape_k.knowledge import audit, dead_letters, deliveries
 from mape_k.model import DeadLetter, LetterKind, LetterState, Message, Reason, Standing, State, Urgency
 
@@ -73,7 +73,7 @@ async def test_dropping_a_compensation_leaves_the_target_to_a_person(tmp_path):
         execution = await brought_to(knowledge.journal, State.IN_FORCE)
         for state in (State.ROLLING_BACK, State.FROZEN):
             execution = await knowledge.journal.move(execution, state)
-        letter = await a_compensation(knowledge)
+        (letter,) = await knowledge.dead_letters.listed()
         await knowledge.dead_letters.drop(letter.letter_id, by="ada")
         dead = await knowledge.journal.execution("x-1")
 
@@ -102,3 +102,23 @@ async def test_old_deliveries_are_forgotten(tmp_path):
         await knowledge.outbox.delivered("slack", FROZEN)
         await knowledge.store.write(lambda c: deliveries.prune(c, NOON + timedelta(days=1)))
         assert not await knowledge.outbox.is_settled("slack", FROZEN)
+
+
+@pytest.mark.parametrize("path", [(State.FAILED,), (State.APPLYING, State.FAILED)])
+async def test_an_action_that_failed_is_never_a_dead_letter(tmp_path, path):
+    async with opened(tmp_path) as knowledge:
+        execution = await admitted(knowledge.journal)
+        for state in path:
+            execution = await knowledge.journal.move(execution, state, reason=Reason.UNREACHABLE)
+
+        assert await knowledge.dead_letters.listed() == ()
+
+
+async def test_a_roll_back_that_failed_is_one(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        execution = await brought_to(knowledge.journal, State.IN_FORCE)
+        for state in (State.ROLLING_BACK, State.FROZEN):
+            execution = await knowledge.journal.move(execution, state, detail="refused")
+        (letter,) = await knowledge.dead_letters.listed()
+
+    assert (letter.kind, letter.about, letter.error) == (LetterKind.COMPENSATION, "x-1", "refused")

@@ -96,6 +96,20 @@ def test_whether_requests_to_the_charter_are_held_back_is_told(daemon, hold, exp
     assert gauge(daemon, "circuit_state", target="charter") == expected
 
 
+def test_whether_peers_are_left_alone_is_told_for_each_source(daemon):
+    daemon.circuits = lambda: {"prometheus": 1.0, "charter": 0.5}
+    daemon.closed(a_report())
+    told = {name: gauge(daemon, "circuit_state", target=name) for name in ("prometheus", "alertmanager", "charter")}
+    assert told == {"prometheus": 1.0, "alertmanager": 0.0, "charter": 0.5}
+
+
+def test_people_are_shown_every_cycle_that_ended(daemon):
+    seen = []
+    daemon.people = SimpleNamespace(observe=seen.append)
+    daemon.closed(report := a_report())
+    assert seen == [report]
+
+
 def test_before_the_first_cycle_after_a_failed_one_and_while_stopping_it_is_not_ready(daemon):
     assert daemon.not_ready() == ["no cycle has completed yet"]
     daemon.loop.last_report = a_report(**STORE_DOWN)

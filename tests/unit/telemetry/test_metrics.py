@@ -4,12 +4,14 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fakes_letters import a_letter
 from mape_k.model import (
     Budget,
     BudgetKind,
     CycleResult,
     Decision,
     Ledger,
+    LetterState,
     Mode,
     NoticeTally,
     OpenIncident,
@@ -55,6 +57,30 @@ def a_budget(kind: BudgetKind, used: int) -> Budget:
 
 def a_ledger(**fields: object) -> Ledger:
     return Ledger(as_of=NOON, **fields)
+
+
+def test_dead_letters_are_counted_with_the_age_of_the_oldest_and_none_reads_zero(metrics):
+    letters = [
+        a_letter("dl-1", written_at=NOON),
+        a_letter("dl-2", written_at=NOON + timedelta(hours=1), state=LetterState.PARKED),
+    ]
+    metrics.dead_letters(letters)
+    assert (value(metrics, "dead_letters"), value(metrics, "dead_letters_parked")) == (2, 1)
+    assert value(metrics, "dead_letter_oldest_timestamp_seconds") == NOON.timestamp()
+
+    metrics.dead_letters([])
+    assert (value(metrics, "dead_letters"), value(metrics, "dead_letters_parked")) == (0, 0)
+    assert value(metrics, "dead_letter_oldest_timestamp_seconds") == 0
+
+
+def test_messages_to_people_and_withheld_repetitions_are_counted(metrics):
+    metrics.notified("slack", "failed")
+    metrics.notified("carrier-pigeon", "delivered")
+    metrics.retry_withheld("prometheus")
+    metrics.retry_withheld("slack")
+    assert value(metrics, "notifications_total", channel="slack", result="failed") == 1
+    assert value(metrics, "notifications_total", channel="other", result="delivered") == 1
+    assert value(metrics, "retries_withheld_total", source="prometheus") == 1
 
 
 def test_the_table_has_every_metric_that_was_promised_once():
