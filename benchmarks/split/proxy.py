@@ -48,14 +48,15 @@ class Proxy:
             return
         self._tasks.add(task)
         try:
-            await self._flows.wait()
-            await self._forward(reader, writer)
+            with suppress(asyncio.CancelledError):
+                await self._flows.wait()
+                await self._forward(reader, writer)
         finally:
             self._tasks.discard(task)
             writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.CancelledError):
+        with suppress(OSError):
             there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
             try:
                 await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
