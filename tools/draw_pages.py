@@ -13,7 +13,8 @@ STATES = """\
 
 An execution is the durable progress of one action.
 The journal makes no other move than these, and each one is a compare-and-set on state and epoch.
-Every state that is no end has an owner, who moves it on, and a deadline, after which that is overdue: `mape_k_overdue_executions` counts it by state.
+Every state that is no end has an owner, who moves it on, and a deadline, after which that is overdue:
+`mape_k_overdue_executions` counts it by state.
 This page is drawn by `tools/draw_pages.py` from `src/mape_k/model/execution.py` and `deadline.py`.
 """
 

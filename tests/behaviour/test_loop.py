@@ -164,6 +164,50 @@ async def test_a_policy_is_renewed_before_its_end_and_let_lapse_when_the_cause_i
     assert (execution.renewals, execution.state, execution.reason) == (1, State.SUCCEEDED, Reason.NO_LONGER_NEEDED)
 
 
+WATCHING = a_catalogue(
+    signals=(a_signal(window_seconds=60),),
+    symptoms=(a_symptom(window_seconds=60),),
+    remediations=(
+        a_remediation("limit", prior_success=0.9, verification=QUICK, probation_seconds=300.0),
+        a_remediation(),
+    ),
+)
+
+
+async def test_a_success_that_lasts_through_its_probation_holds_and_is_counted_once():
+    daemon = Daemon()
+    daemon.loop.catalogue = WATCHING
+    await daemon.run(700)
+    (execution,) = daemon.executions
+    assert (execution.state, execution.reason) == (State.IN_FORCE, Reason.LASTED)
+    assert daemon.journal.rates == {("charter", "limit", "spike"): SuccessRate(successes=1)}
+
+
+async def test_a_success_that_does_not_last_is_undone_and_counted_as_a_failure_too():
+    daemon = Daemon()
+    daemon.loop.catalogue = WATCHING
+
+    def relapse() -> None:
+        daemon.metrics.answers[QUERY] = rows({"node-7": 31.0})
+
+    await daemon.run(400, (240, relapse))
+    (execution,) = daemon.executions
+    assert (execution.state, execution.verdict) == (State.ROLLED_BACK, Verdict.UNCHANGED)
+    assert daemon.kinds == ["limit_source", "pol-1"]
+    assert daemon.journal.rates == {("charter", "limit", "spike"): SuccessRate(successes=1, failures=1)}
+
+
+async def test_a_policy_is_renewed_in_time_however_its_probation_went():
+    daemon = Daemon()
+    daemon.loop.catalogue = WATCHING
+
+    def dark() -> None:
+        daemon.metrics.answers[QUERY] = rows({})
+
+    await daemon.run(3000, (240, dark))
+    assert (daemon.executions[0].state, daemon.executions[0].renewals) == (State.IN_FORCE, 1)
+
+
 async def test_no_key_is_ever_sent_with_two_bodies():
     daemon = Daemon(cure="block_source")
     daemon.effector.errors = [UncertainError("no answer"), None, UncertainError("no answer"), DOWN]
