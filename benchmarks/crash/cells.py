@@ -16,8 +16,12 @@ from aiohttp import web
 
 from mape_k.ports import Clock
 
-KINDS = ("rate_limit_source", "block_source")
+LIMIT, BLOCK, BLOCK_FURTHER = "rate_limit_source", "block_source", "quarantine_node"
+CURES = (LIMIT, BLOCK_FURTHER)
+"""What cures a cell: one policy, or the last of two."""
 ILL_AT_ONCE = 12
+WELL = tuple(f"well-{number}" for number in range(ILL_AT_ONCE))
+"""Cells that never fall ill, so that nobody suspects a storm."""
 AILING_SECONDS = 14.0
 SHOWN_AFTERWARDS_SECONDS = 20.0
 PACK = """\
@@ -25,7 +29,17 @@ pack: cells
 title: Cells that fall ill
 jobs:
   cells: {scrape_interval: 100ms}
-limits: {max_targets: 1000, max_share: 1.0, settle_after_blindness: 0s, plan_lifetime: 5s}
+limits:
+  max_targets: 1000
+  max_share: 1.0
+  settle_after_blindness: 0s
+  plan_lifetime: 5s
+  budgets: {remediation: 1000, target: 1000, per: 1m}
+  storm: {enter: 1.0, leave: 0.99, calm: 0s}
+  inventory: {drop: 1.0, within: 1m}
+  flapping: {opened: 1000, per: 1m}
+  outcomes: {bad: 1.0, judged: 1000, within: 1m}
+  stages: {share: 1.0}
 signals:
   harm: {query: 'cell_harm{job="cells"}', unit: harm, job: cells, target_label: node_or_service}
   cause: {query: 'cell_cause{job="cells"}', unit: cause, job: cells, target_label: node_or_service}
@@ -46,19 +60,24 @@ REMEDIATION = """\
     cost: 0
     verify: {all: [{signal: harm, below: 1}], samples: 1, deadline: 300ms}
     compensation: {kind: %s}
+    rollback: %s
+    probation: 200ms
     lifetime: {ttl: 5s, on_expiry: renew_while_needed, needed: {signal: cause, above: 1}}
     cooldown: 1ms
     attempts: {max: 1000, per: 1h}
 """
 """The prior outweighs what is learned: a wrong first choice stays as likely as a right one, and roll-backs frequent."""
+THEN = f"""\
+    then: [{{kind: {BLOCK_FURTHER}, compensation: {{kind: release_node}}}}]
+"""
 
 
-def write_pack(folder: Path) -> Path:
-    """Write the pack that knows the cells; return its folder."""
-    pack = folder / "cells"
+def write_pack(folder: Path, *, asks: bool) -> Path:
+    """Write the pack that knows the cells, and ``asks`` a person before it undoes; return its folder."""
+    pack, rollback = folder / "cells", "approve" if asks else "auto"
     pack.mkdir(parents=True)
-    limit = REMEDIATION % ("limit", KINDS[0], "lift_rate_limit")
-    block = REMEDIATION % ("block", KINDS[1], "unblock_source")
+    limit = REMEDIATION % ("limit", LIMIT, "lift_rate_limit", rollback)
+    block = REMEDIATION % ("block", BLOCK, "unblock_source", "auto") + THEN
     (pack / "pack.yaml").write_text(PACK + limit + block, encoding="utf-8")
     return pack
 
@@ -106,6 +125,7 @@ class Cells:
                 web.get("/api/v1/query", self._query),
                 web.post("/api/v1/query", self._query),
                 web.get("/api/v2/alerts", self._alerts),
+                web.get("/api/v2/status", self._status),
             ]
         )
         return app
@@ -128,7 +148,11 @@ class Cells:
             cells = self._living()
             ill = self._ill(cells) if query.startswith("cell_harm") else self._caused(cells)
             names = {cell.name for cell in ill}
+            yield from (({"node_or_service": name}, 0.0) for name in WELL)
             yield from (({"node_or_service": cell.name}, 10.0 * (cell.name in names)) for cell in cells)
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return web.json_response({"uptime": "2026-01-01T00:00:00Z"})
 
     async def _alerts(self, _request: web.Request) -> web.Response:
         return web.json_response([self._alert(cell) for cell in self._ill(self._living())])
@@ -153,7 +177,7 @@ class Cells:
         for _ in range(missing):
             self.incidents += 1
             name = f"cell-{self.incidents}"
-            self._cells[name] = Cell(name, self._rng.choice(KINDS), now, now + AILING_SECONDS)
+            self._cells[name] = Cell(name, self._rng.choice(CURES), now, now + AILING_SECONDS)
         self._cells = {c.name: c for c in self._cells.values() if now < c.until + SHOWN_AFTERWARDS_SECONDS}
         return list(self._cells.values())
 
@@ -173,7 +197,7 @@ class Cells:
             self._in_force.pop(entry["policy_id"], None)
             return
         target = entry["scope"]["node_or_service"]
-        if entry["kind"] in KINDS:
+        if entry["kind"] in CURES:
             self._in_force[entry["policy_id"]] = (target, entry["kind"])
         if entry["effect"] == "renewed" and target in self._cells:
             cell = self._cells[target]

@@ -7,29 +7,30 @@ from collections.abc import Awaitable, Callable
 from random import Random  # noqa: TID251 - seeded
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, inspect
 
 from crash import points
 from crash.reaper import Reaper
 from integration.answers import Answer
 from integration.http import Peer, Request
 from mape_k import knowledge
-from mape_k.knowledge import SqlJournal, Store, moves
+from mape_k.knowledge import Lease, SqlDeadLetters, SqlJournal, SqlOrders, Store, lease, moves
 from mape_k.knowledge.migrate import HEAD
-from mape_k.model import Execution, Step
+from mape_k.model import Execution, State, Step
 
 LONGEST_UNDER_WAY_SECONDS = 0.01
 Work = Callable[[Connection], Any]
 
 _doing = threading.local()
 """Per thread: ``batch``, the writes in the transaction under way, and ``name``, the one that runs."""
-_asked: contextvars.ContextVar[str] = contextvars.ContextVar("asked", default=points.TAKE_OVER)
-"""Who asked for a write; what nobody asked for by a name is the taking over at the start."""
+_asked: contextvars.ContextVar[str] = contextvars.ContextVar("asked", default="")
+"""Who asked for a write; at what nobody asked for by a name nobody dies on purpose."""
 
 
 def watch(reaper: Reaper, rng: Random) -> None:
     """Hook everything in."""
     _watch_journal(reaper)
+    _watch_others(reaper)
     _watch_commits(reaper)
     _watch_opening(reaper)
     _wrap(Peer, "_exchange", lambda original: _sending(original, reaper, rng))
@@ -45,9 +46,45 @@ def _watch_journal(reaper: Reaper) -> None:
 
     hook("open_cycle", lambda _: points.OPEN_CYCLE, lambda _: False)
     hook("close_cycle", lambda _: points.CLOSE_CYCLE, lambda _: False)
-    hook("admit", lambda _: points.ADMIT, lambda _: True)
+    hook("admit", lambda _, to=State.ADMITTED: points.ADMIT if to is State.ADMITTED else points.PROPOSE, lambda _: True)
+    hook("begin", lambda *_: points.BEGIN, lambda *_: True)
     hook("move", lambda execution, to: f"{execution.state}>{to}", lambda execution, to: to is not execution.state)
     hook("follow_up", lambda step: str(step.step), lambda step: step.step is not Step.RESUME)
+
+
+def _watch_others(reaper: Reaper) -> None:
+    for owner, names in OTHERS.items():
+        for method, name in names.items():
+            _wrap(owner, method, lambda original, name=name: _ordered(original, name, reaper))
+
+
+OTHERS = {
+    Lease: {"acquire": points.TAKE_OVER, "renew": points.RENEW_LEASE},
+    SqlOrders: {
+        "pause": points.PAUSE,
+        "resume": points.LIFT,
+        "consent": points.CONSENT,
+        "feedback": points.FEEDBACK,
+    },
+    SqlDeadLetters: {"retry": points.RETRY, "claim": points.CLAIM, "settled": points.SETTLED},
+}
+"""Writes of others than the journal, by class and method."""
+
+
+def _ordered(original: Callable[..., Awaitable[Any]], name: str, reaper: Reaper) -> Callable[..., Awaitable[Any]]:
+    """Give a write its name; a person who was told that it is done may rely on it."""
+
+    async def write(self: object, *told: Any, **more: Any) -> Any:  # noqa: ANN401
+        token = _asked.set(name)
+        try:
+            result = await original(self, *told, **more)
+        finally:
+            _asked.reset(token)
+        if name in points.ORDERS:
+            reaper.ordered(name)
+        return result
+
+    return write
 
 
 def _named(
@@ -56,7 +93,7 @@ def _named(
     """Give a write its name, and note what was acknowledged to whom asked for it."""
 
     async def journaled(self: SqlJournal, *told: Any, **more: Any) -> Any:  # noqa: ANN401
-        token = _asked.set(name_of(*told))
+        token = _asked.set(name_of(*told, **{"to": more["to"]} if more.get("to") else {}))
         try:
             result = await original(self, *told, **more)
         finally:
@@ -122,15 +159,15 @@ def _between_two_statements(original: Callable[..., None], reaper: Reaper) -> Ca
 
 def _watch_opening(reaper: Reaper) -> None:
     _wrap(knowledge, "migrate", _noting_a_migration)
-    _wrap(knowledge, "_prepare", lambda original: _after_a_migration(original, reaper))
-    _wrap(knowledge, "take_over", lambda original: _noting_what_is_taken(original, reaper))
+    _wrap(knowledge, "prepare", lambda original: _after_a_migration(original, reaper))
+    _wrap(lease, "take_over", lambda original: _noting_what_is_taken(original, reaper))
     event.listen(Engine, "after_cursor_execute", lambda *told: _within_a_migration(told[2], reaper))
 
 
 def _noting_a_migration(original: Callable[[Connection], None]) -> Callable[[Connection], None]:
     def migrate(connection: Connection) -> None:
-        tables = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").all()
-        stamps = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() if tables else []
+        is_old = inspect(connection).has_table("alembic_version")
+        stamps = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() if is_old else []
         _doing.batch = [] if stamps == [(HEAD,)] else [points.MIGRATE]
         original(connection)
 
@@ -142,9 +179,9 @@ def _within_a_migration(statement: str, reaper: Reaper) -> None:
         reaper.reach(points.at(points.MIGRATE, points.BETWEEN))
 
 
-def _after_a_migration(original: Callable[[str], Any], reaper: Reaper) -> Callable[[str], Any]:
-    def prepare(url: str) -> Any:  # noqa: ANN401
-        database = original(url)
+def _after_a_migration(original: Callable[..., Any], reaper: Reaper) -> Callable[..., Any]:
+    def prepare(*told: Any, **more: Any) -> Any:  # noqa: ANN401
+        database = original(*told, **more)
         for name in _doing.batch:
             reaper.reach(points.at(name, points.AFTER))
         _doing.batch = []
@@ -181,7 +218,9 @@ def _sending(original: Callable[..., Awaitable[Answer]], reaper: Reaper, rng: Ra
 
 
 def _kind(key: str, reaper: Reaper) -> str:
-    execution_id, _, purpose = key.partition(":")
-    if purpose:
-        return points.ROLL_BACK if purpose.startswith("rollback") else points.RENEWAL
-    return points.ASKED_AGAIN if reaper.is_resumed(execution_id) else points.POLICY
+    execution_id, _, further = key.partition(":")
+    if "rollback" in further or "renew" in further:
+        return points.ROLL_BACK if "rollback" in further else points.RENEWAL
+    if reaper.is_resumed(execution_id):
+        return points.ASKED_AGAIN
+    return points.FURTHER if further else points.POLICY

@@ -9,7 +9,10 @@ import os
 import sys
 from random import Random  # noqa: TID251 - seeded
 
+import alembic.command  # noqa: F401 - else each life that migrates loads it anew
+
 from crash.hooks import watch
+from crash.person import live_beside
 from crash.plants import PLANTS
 from crash.reaper import Life, Reaper, die_with_parent
 from mape_k.main import run
@@ -33,6 +36,7 @@ def live(life: Life) -> int:
     os.environ |= life.environment
     if life.plant is not None:
         PLANTS[life.plant].plant()
+    live_beside(Random(life.seed))
     watch(Reaper(life), Random(life.seed))
     return run(load_settings(os.environ))
 

@@ -113,17 +113,12 @@ def _torn_move() -> None:
         def record(connection: Connection, *told: Any, **more: Any) -> None:  # noqa: ANN401
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.exec_driver_sql(f"SAVEPOINT {_savepoint(connection)}")
+            connection.exec_driver_sql("SAVEPOINT attempt")
             original(connection, *told, **more)
 
         return record
 
     _with(moves, "record", torn)
-
-
-def _savepoint(connection: Connection) -> str:
-    nested = connection.get_nested_transaction()
-    return str(nested._savepoint)
 
 
 def _not_resumed(state: State) -> None:

@@ -78,6 +78,10 @@ class Reaper:
             if not self._half_done:
                 self._write("recovered", seconds=time.monotonic() - self._born)
 
+    def ordered(self, what: str) -> None:
+        """Write down that a person was told that an order of his is durable."""
+        self._write("ordered", order=what)
+
     def _write(self, what: str, **facts: object) -> None:
         """Add a line to the trace; once written, it survives this process."""
         os.write(self._trace, json.dumps({"what": what, **facts}).encode() + b"\n")

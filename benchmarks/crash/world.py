@@ -4,13 +4,12 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
@@ -21,6 +20,7 @@ from aiohttp import web
 from crash import points
 from crash.cells import Cells, write_pack
 from crash.reaper import Life, die_with_parent
+from crash.store import Store
 from integration.clock import SystemClock
 
 BENCHMARKS = Path(__file__).parents[1]
@@ -28,10 +28,10 @@ LIFE = (sys.executable, "-m", "crash.life")
 EACH_POINT = 2
 FEW = 8
 AFRESH_EVERY = 5
-LONGEST_LIFE_SECONDS = 3.0
+LONGEST_LIFE_SECONDS = 5.0
 IMPORT_SECONDS = 4.0
 LONGEST_RANDOM_LIFE_SECONDS = 1.5
-LONGEST_PEACE_SECONDS = 30.0
+LONGEST_PEACE_SECONDS = 40.0
 PEACEFUL_LOOKS = 2
 FIRST_ANSWER = points.at("applying>verifying", points.AFTER)
 WARM_UP_LIVES = 12
@@ -44,7 +44,7 @@ PACE = {
     "MAPE_K_PLAN_BUDGET": "0.05",
     "MAPE_K_EXECUTE_BUDGET": "0.4",
 }
-UNSETTLED = "SELECT count(*) FROM executions WHERE state NOT IN ('succeeded', 'rolled_back', 'failed', 'frozen')"
+UNSETTLED = "SELECT count(*) FROM executions WHERE state NOT IN ('succeeded', 'rolled_back', 'inconclusive', 'failed')"
 COMPLETED = "SELECT count(*) FROM cycles WHERE result = 'completed'"
 
 
@@ -82,10 +82,14 @@ class Aim:
         until: no further kill after that time (monotonic seconds).
         everywhere: go on until each point was met often enough, too.
         rng: draws points.
+        where: the points that there are.
     """
 
-    def __init__(self, *, kills: int, until: float, everywhere: bool, rng: Random) -> None:
+    def __init__(
+        self, *, kills: int, until: float, everywhere: bool, rng: Random, where: Sequence[str] = points.EVERYWHERE
+    ) -> None:
         self.landed: Counter[str] = Counter()
+        self.where = where
         self._kills = kills
         self._until = until
         self._everywhere = everywhere
@@ -100,7 +104,7 @@ class Aim:
     @property
     def missing(self) -> list[str]:
         """The points that were not met often enough."""
-        return [point for point in points.POINTS if self.landed[point] < EACH_POINT]
+        return [point for point in self.where if self.landed[point] < EACH_POINT]
 
     def next(self) -> dict[str, int]:
         """Return the points to die at, each with the how manieth time; none: at any time.
@@ -111,7 +115,7 @@ class Aim:
         if self._rng.random() < (0.05 if missing else 0.25):
             return {}
         some = min(len(missing), max(FEW, len(missing) // 3))
-        chosen = self._rng.sample(missing, some) or [self._rng.choice(points.POINTS)]
+        chosen = self._rng.sample(missing, some) or [self._rng.choice(self.where)]
         return {point: self._rng.choice((1, 1, 1, 2)) for point in chosen}
 
 
@@ -121,20 +125,24 @@ class World:
 
     Args:
         folder: for everything that is kept.
+        store: where Knowledge is kept.
         charter, scripted: the addresses of the servers.
         server: forks lives.
         cells: what is watched.
         plant: the bug to plant; None: none.
         rng: draws times.
+        asks: a person is asked before anything is done.
     """
 
     folder: Path
+    store: Store
     charter: str
     scripted: str
     server: asyncio.subprocess.Process
     cells: Cells
     plant: str | None
     rng: Random
+    asks: bool = False
     lives: int = 0
     fell: list[str] = field(default_factory=list)
 
@@ -142,11 +150,6 @@ class World:
     def trace(self) -> Path:
         """What the daemon acknowledged to itself."""
         return self.folder / "trace.jsonl"
-
-    @property
-    def knowledge(self) -> Path:
-        """The daemon's file."""
-        return self.folder / "knowledge.db"
 
     @property
     def journal(self) -> Path:
@@ -168,12 +171,12 @@ class World:
     async def live_in_peace(self) -> None:
         """Let one more daemon bring everything to an end, and end it as a service manager would."""
         self.cells.calm_down()
-        looked = self._count(COMPLETED)
+        looked = self.store.count(COMPLETED)
         process = await self._begin({})
         until = time.monotonic() + LONGEST_PEACE_SECONDS
         while time.monotonic() < until:
             await asyncio.sleep(0.25)
-            if self._count(COMPLETED) >= looked + PEACEFUL_LOOKS and not self._count(UNSETTLED):
+            if self.store.count(COMPLETED) >= looked + PEACEFUL_LOOKS and not self.store.count(UNSETTLED):
                 break
         os.kill(process.pid, signal.SIGTERM)
         if code := await _killed_after(process, LONGEST_PEACE_SECONDS):
@@ -224,15 +227,13 @@ class World:
             "ALERTMANAGER_URL": self.scripted,
             "CHARTER_API_URL": self.charter,
             "MAPE_K_LISTEN": "127.0.0.1:0",
-            "MAPE_K_MODE": "enforce",
+            "MAPE_K_MODE": "approve" if self.asks else "enforce",
+            "MAPE_K_ACTION_BUDGET": "1000",
+            "MAPE_K_ACTION_BUDGET_WINDOW": "1",
             "MAPE_K_PACKS": str(self.folder / "cells"),
-            "MAPE_K_KNOWLEDGE_URL": f"sqlite:///{self.knowledge}",
             "STATE_DIRECTORY": str(self.folder),
+            **self.store.environment,
         }
-
-    def _count(self, query: str) -> int:
-        with closing(sqlite3.connect(f"file:{self.knowledge}?mode=ro", uri=True)) as connection:
-            return int(connection.execute(query).fetchone()[0])
 
     def _last_words(self) -> str:
         return (self.folder / "daemon.log").read_text(encoding="utf-8")[-500:]
@@ -251,9 +252,10 @@ async def _killed_after(process: Process, seconds: float) -> int:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, *, plant: str | None, seed: int) -> AsyncIterator[World]:
+async def open_world(folder: Path, store: Store, *, plant: str | None, seed: int, asks: bool) -> AsyncIterator[World]:
     """Start everything but the daemon; end it whatever happens."""
-    write_pack(folder)
+    write_pack(folder, asks=asks)
+    store.begin_old()  # not beside others: the tool for migrations knows one at a time
     rng, journal = Random(seed), folder / "effects.jsonl"
     cells = Cells(journal, Random(rng.random()), SystemClock())
     runner = web.AppRunner(cells.app(), access_log=None)
@@ -274,6 +276,8 @@ async def open_world(folder: Path, *, plant: str | None, seed: int) -> AsyncIter
     try:
         yield World(
             folder=folder,
+            store=store,
+            asks=asks,
             charter=json.loads(await charter.stdout.readline())["listening"],
             scripted=f"http://127.0.0.1:{runner.addresses[0][1]}",
             server=server,

@@ -34,11 +34,13 @@ def test_the_bugs_that_can_be_planted_are_listed_with_their_meaning() -> None:
     assert len([line for line in done.stdout.splitlines() if len(line.split(maxsplit=1)) == 2]) >= 10
 
 
-def test_a_store_that_there_is_not_yet_is_refused() -> None:
-    done = kill9("--store", "postgresql")
+@pytest.mark.matrix
+def test_a_dozen_kills_beside_a_database_server_lose_double_orphan_and_leave_nothing() -> None:
+    done = kill9("--store", "postgresql", "--kills", "12", "--json")
+    result = json.loads(done.stdout)
 
-    assert done.returncode == 2
-    assert "SQLite alone" in done.stderr
+    assert result["figures"]["kills"] >= 12
+    assert nothing_wrong(result["figures"]), result["conditions"]
 
 
 @pytest.mark.matrix

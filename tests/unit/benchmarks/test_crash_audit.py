@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crash.audit import Audit, audit
+from crash.store import Store
 from knowledge_cases import NOON, brought_to, opened
 from mape_k.model import State
 
@@ -15,7 +16,7 @@ NAME = "act-" + "0" * 24
 
 def effect(**fields: object) -> dict[str, object]:
     at = (NOON + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    known = {"at": at, "effect": "applied", "kind": "block_source", "source": "mape-k", "epoch": 1}
+    known = {"at": at, "effect": "applied", "kind": "block_source", "source": "mape-k", "epoch": 1, "policy_id": "p"}
     return known | {"idempotency_key": NAME} | fields
 
 
@@ -28,7 +29,7 @@ async def audited(folder: Path, *, left_in: State, effects: list, acknowledged: 
         await brought_to(knowledge.journal, left_in, NAME)
     for name, lines in (("effects", effects), ("trace", acknowledged)):
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return audit(folder / "knowledge.sqlite", folder / "effects", folder / "trace")
+    return audit(Store(f"sqlite:///{folder}/knowledge.sqlite"), folder / "effects", folder / "trace")
 
 
 def wrong(found: Audit) -> dict[str, int]:

@@ -1,0 +1,76 @@
+"""A person beside the daemon: answers what is asked, pauses and resumes, says what came of it, looks after letters.
+
+And what makes work for people: a Charter that will not undo some policies at the first word.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random  # noqa: TID251 - seeded
+from typing import Any
+
+from mape_k.errors import MapeKError, RejectedError
+from mape_k.execute.gate import Gate
+from mape_k.knowledge import Knowledge, dead_letters
+from mape_k.main.daemon import Daemon
+from mape_k.model import Consent, Execution, Feedback, Pause, State, asked_hash
+from mape_k.notify import repeating
+from mape_k.ports import Clock
+
+LETTERS_EVERY_SECONDS = 0.1
+PAUSED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.1
+ELSEWHERE = "target:cells/nowhere"
+"""What is paused, so that the rest goes on."""
+STUBBORN = 6
+"""Of so many executions one is not undone before a letter asks for it."""
+
+
+def live_beside(rng: Random) -> None:
+    """Put the person and the stubborn Charter into this process; the schedules of days become those of seconds."""
+    repeating.LOOK_SECONDS = LETTERS_EVERY_SECONDS
+    dead_letters.LONGEST_ATTEMPT = timedelta(seconds=2 * LETTERS_EVERY_SECONDS)
+    closed, roll_back = Daemon.closed, Gate.roll_back
+    looks: set[asyncio.Task[None]] = set()
+
+    def closed_and_seen(self: Daemon, report: Any) -> None:  # noqa: ANN401
+        closed(self, report)
+        looks.add(look := asyncio.create_task(_look(self.knowledge, self.clock, rng)))
+        look.add_done_callback(looks.discard)
+
+    Daemon.closed, Gate.roll_back = closed_and_seen, _refused_at_first(roll_back)
+
+
+def _refused_at_first(original: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+    async def roll_back(self: Gate, execution: Execution, *told: Any, **more: Any) -> bool:  # noqa: ANN401
+        is_stubborn = not hashlib.sha256(execution.execution_id.encode()).digest()[0] % STUBBORN
+        if is_stubborn and execution.state is State.ROLLING_BACK:
+            raise RejectedError("not at the first word")
+        return await original(self, execution, *told, **more)
+
+    return roll_back
+
+
+async def _look(knowledge: Knowledge, clock: Clock, rng: Random) -> None:
+    """Do everything that there is to do for a person."""
+    try:
+        for execution in (await knowledge.journal.ledger()).executions:
+            await _say(knowledge, clock, execution, rng)
+        for letter in await knowledge.dead_letters.listed():
+            await knowledge.dead_letters.retry(letter.letter_id, by="a person")
+        if rng.random() < PAUSED_SHARE:
+            await knowledge.orders.pause(Pause(since=clock.now(), by="a person", scope=ELSEWHERE))
+            await knowledge.orders.resume(ELSEWHERE, by="a person")
+    except MapeKError:
+        return  # another life will have another look
+
+
+async def _say(knowledge: Knowledge, clock: Clock, execution: Execution, rng: Random) -> None:
+    plan_hash, by = asked_hash(execution.state, execution.plan_hash), "a person"
+    if plan_hash and execution.answer is None:
+        is_given = rng.random() > NO_SHARE
+        answer = Consent(is_given=is_given, by=by, at=clock.now(), plan_hash=plan_hash)
+        await knowledge.orders.consent(execution.execution_id, answer)
+    elif execution.state is State.IN_FORCE and execution.feedback is None and rng.random() < FEEDBACK_SHARE:
+        word = Feedback(is_good=True, by=by, at=clock.now())
+        await knowledge.orders.feedback(execution.execution_id, word)
