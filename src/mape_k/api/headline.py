@@ -36,7 +36,8 @@ def headline(status: Mapping[str, Any], trouble: str, now: datetime) -> Headline
         return Headline(tone=Tone.BAD, text="Knowledge cannot be read", detail=f"Nothing is sent. {trouble}")
     if last is None:
         return Headline(tone=Tone.WAIT, text="Starting", detail="The first cycle has not ended yet.")
-    return _late(status, now) or _blind(last) or _held_back(status) or _asking(status) or _at_work(status)
+    held = _held_back(status) or _mistrusting(status)
+    return _late(status, now) or _blind(last) or held or _asking(status) or _at_work(status)
 
 
 def _late(status: Mapping[str, Any], now: datetime) -> Headline | None:
@@ -70,12 +71,22 @@ def _held_back(status: Mapping[str, Any]) -> Headline | None:
     return Headline(tone=Tone.WARN, text="Paused", detail=detail)
 
 
+def _mistrusting(status: Mapping[str, Any]) -> Headline | None:
+    if not status["held_packs"]:
+        return None
+    names = ", ".join(held["pack"] for held in status["held_packs"])
+    counts = "{pack}: {ill} of {known} known targets look ill, {known_lately} were known lately"
+    looks = "; ".join(counts.format(**held) for held in status["held_packs"])
+    detail = f"{status['held_packs'][0]['sentence']} {looks}."
+    return Headline(tone=Tone.BAD, text=f"Nothing is begun in {names}", detail=detail)
+
+
 def _asking(status: Mapping[str, Any]) -> Headline | None:
     open_questions = [each for each in status["approvals"] if each["answer"] is None]
     if not open_questions:
         return None
     count = f"{len(open_questions)} approvals" if len(open_questions) > 1 else "An approval"
-    detail = f"{len(status['incidents'])} open incidents. Nothing is sent there before a person has answered."
+    detail = "Nothing is sent there before a person has answered. What would be sent, and how to answer, is below."
     return Headline(tone=Tone.WARN, text=f"{count} wanted", detail=detail)
 
 

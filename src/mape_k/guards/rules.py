@@ -1,6 +1,6 @@
 """The guards: each says no to a proposal, to a whole pack, or asks a person first; all are on by default."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -30,8 +30,8 @@ PackGuard: TypeAlias = Callable[[str, Limits, Ledger], bool]
 
 def refusal(proposal: Proposal, ledger: Ledger) -> Reason | None:
     """Return the first guard's reason against a proposal; None when all let it pass."""
-    held = pack_hold(proposal.pack, proposal.limits, ledger)
-    return held or next((reason for reason, says_no in GUARDS.items() if says_no(proposal, ledger)), None)
+    refused = next((reason for reason, says_no in GUARDS.items() if says_no(proposal, ledger)), None)
+    return refused or pack_hold(proposal.pack, proposal.limits, ledger)
 
 
 def question(proposal: Proposal, ledger: Ledger) -> Reason | None:
@@ -62,7 +62,7 @@ def _inventory_dropped(pack: str, limits: Limits, ledger: Ledger) -> bool:
 
 
 def _outcomes_are_bad(pack: str, limits: Limits, ledger: Ledger) -> bool:
-    recent = begun(ledger, limits.bad_window_seconds)
+    recent = begun(ledger.executions, ledger, limits.bad_window_seconds)
     judged = [e for e in recent if e.pack == pack and e.verdict is not None and _is_news(e.updated_at, ledger)]
     bad = sum(e.verdict is not Verdict.IMPROVED for e in judged)
     return len(judged) >= limits.bad_from and bad > limits.bad_share * len(judged)
@@ -121,21 +121,20 @@ def _did_not_help(execution: Execution) -> bool:
 
 def _failed_elsewhere(proposal: Proposal, ledger: Ledger) -> bool:
     """Whether it did not help against another incident of the same kind, while this one was open already."""
-    what = (proposal.pack, proposal.remediation.name, proposal.symptom)
+    everywhere = ledger.of_remediation(proposal.pack, proposal.remediation.name)
     return any(
-        (e.pack, e.remediation, e.symptom) == what
+        e.symptom == proposal.symptom
         and e.incident_id != proposal.incident_id
         and e.verdict not in (None, Verdict.IMPROVED)
         and e.updated_at >= proposal.since
         and _is_news(e.updated_at, ledger)
-        for e in begun(ledger, proposal.limits.stage_window_seconds)
+        for e in begun(everywhere, ledger, proposal.limits.stage_window_seconds)
     )
 
 
 def _cooling_down(proposal: Proposal, ledger: Ledger) -> bool:
-    recent = begun(ledger, proposal.remediation.cooldown_seconds)
-    what = (proposal.pack, proposal.remediation.name, proposal.target)
-    return any((e.pack, e.remediation, e.target) == what for e in recent)
+    recent = begun(_on_target(proposal, ledger), ledger, proposal.remediation.cooldown_seconds)
+    return any(e.remediation == proposal.remediation.name for e in recent)
 
 
 def _rejected(proposal: Proposal, ledger: Ledger) -> bool:
@@ -187,7 +186,7 @@ HOLDS: Mapping[Reason, PackGuard] = {
     Reason.INVENTORY_DROP: _inventory_dropped,
     Reason.BAD_OUTCOMES: _outcomes_are_bad,
 }
-"""Every guard on a whole pack, in the order in which they are asked."""
+"""Every guard on a whole pack, in the order in which they are asked; Plan asks them before the others, once a pack."""
 
 GUARDS: Mapping[Reason, Guard] = {
     Reason.PAUSED: _paused,
@@ -216,5 +215,5 @@ QUESTIONS: Mapping[Reason, Guard] = {
 """Why a person is asked before something is done, whatever the mode."""
 
 
-def _on_target(proposal: Proposal, ledger: Ledger) -> Iterable[Execution]:
-    return (e for e in ledger.executions if e.pack == proposal.pack and e.target == proposal.target)
+def _on_target(proposal: Proposal, ledger: Ledger) -> Sequence[Execution]:
+    return ledger.on_target(proposal.pack, proposal.target)

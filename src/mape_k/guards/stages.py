@@ -40,8 +40,9 @@ def may_start(targets: Sequence[str], what: tuple[str, str], ledger: Ledger, lim
         ledger: says what became of those before them.
         limits: the pack's.
     """
-    under_way = {e.target for e in ledger.executions if (e.pack, e.remediation) == what and e.is_unsettled}
-    recent = [e for e in begun(ledger, limits.stage_window_seconds) if (e.pack, e.remediation) == what]
+    everywhere = ledger.of_remediation(*what)
+    under_way = {e.target for e in everywhere if e.is_unsettled}
+    recent = begun(everywhere, ledger, limits.stage_window_seconds)
     helped = {e.target for e in recent if e.verdict is Verdict.IMPROVED}
     room = _unjudged_at_once(len(helped), len({*targets} | under_way | helped), limits.stage_share)
     return targets[: max(0, room - len(under_way))]

@@ -40,4 +40,6 @@ async def test_the_status_has_them(api, daemon):
     daemon.report = a_report(ledger=ledger)
     status = await (await api.get("/api/v1/status", headers=AS_OPERATOR)).json()
     assert [held["reason"] for held in status["held_packs"]] == ["storm"]
+    assert status["headline"]["text"] == "Nothing is begun in charter"
+    assert status["headline"]["detail"].endswith("charter: 7 of 9 known targets look ill, 10 were known lately.")
     assert {budget["budget"] for budget in status["budgets"]} == {"actions", "targets", "remediation", "attempts"}
