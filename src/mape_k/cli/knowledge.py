@@ -52,6 +52,18 @@ def export_file(*, file: Path, use_json: bool) -> None:
     emit({"file": str(file), "rows": rows}, as_json=use_json, human=lambda d: line(f"wrote {d['rows']} rows to {file}"))
 
 
+@knowledge.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@as_json
+def backup(*, file: Path, use_json: bool) -> None:
+    """Copy the SQLite file as it is now to FILE, whole and checked; beside a running daemon too."""
+    from mape_k.knowledge.keeping import back_up
+
+    size = back_up(settings().knowledge_file_url, file)
+    told = {"file": str(file), "bytes": size}
+    emit(told, as_json=use_json, human=lambda d: line(f"copied {d['bytes']} bytes to {file}; keep audit.key with it"))
+
+
 @knowledge.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @as_json

@@ -1,0 +1,67 @@
+"""Bugs to plant in the daemon, each of which the benchmark must find."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mape_k import knowledge
+from mape_k.knowledge.reserve import Reserve
+from mape_k.knowledge.sqlite import SqliteFile
+from mape_k.telemetry import Metrics
+
+
+def _damage_not_heeded() -> None:
+    SqliteFile.note_damage = lambda _self, _found: None  # type: ignore[method-assign]
+
+
+def _damage_not_told() -> None:
+    Metrics.knowledge_disk = lambda _self, **_told: None  # type: ignore[method-assign]
+
+
+def _begun_unpaused() -> None:
+    knowledge.begin_paused = lambda *_told: None
+
+
+def _damaged_file_deleted() -> None:
+    def delete(path: Path, *_told: Any) -> Path:  # noqa: ANN401
+        for part in ("", "-wal", "-shm"):
+            path.with_name(path.name + part).unlink(missing_ok=True)
+        return path
+
+    knowledge.set_aside = delete
+
+
+def _epoch_forgotten() -> None:
+    knowledge.read_epoch = lambda _path: 0
+
+
+def _begun_on_the_reserve() -> None:
+    SqliteFile.hold = None  # type: ignore[assignment, method-assign]
+
+
+def _reserve_not_made_again() -> None:
+    original, made = Reserve.restore, set[int]()
+
+    def restore(self: Reserve) -> None:
+        if id(self) not in made:
+            made.add(id(self))
+            original(self)
+
+    Reserve.restore = restore  # type: ignore[method-assign]
+
+
+def _failing_store_not_told() -> None:
+    original = Metrics.knowledge_up
+    Metrics.knowledge_up = lambda self, _is_up: original(self, True)  # type: ignore[method-assign]  # noqa: FBT003
+
+
+PLANTS: Mapping[str, Callable[[], None]] = {
+    "damage-not-heeded": _damage_not_heeded,
+    "damage-not-told": _damage_not_told,
+    "begun-unpaused": _begun_unpaused,
+    "damaged-file-deleted": _damaged_file_deleted,
+    "epoch-forgotten": _epoch_forgotten,
+    "begun-on-the-reserve": _begun_on_the_reserve,
+    "reserve-not-made-again": _reserve_not_made_again,
+    "failing-store-not-told": _failing_store_not_told,
+}
