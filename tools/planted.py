@@ -103,6 +103,7 @@ def planted(root: Path, bug: Bug) -> str:
 def copy_of(root: Path) -> Iterator[Path]:
     """Yield a copy of the project in a temporary folder; the installed tools are shared with the original."""
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        Path(folder).chmod(0o755)  # a database server that root starts runs as another user, and needs the tools
         copy = Path(folder) / "project"
         shutil.copytree(root, copy, ignore=LEFT_OUT)
         for shared in (".venv", ".tools"):

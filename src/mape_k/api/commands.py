@@ -172,8 +172,8 @@ def _check_scope(scope: str, catalogue: Catalogue) -> None:
         known = ", ".join(catalogue.packs) or "none"
         raise _unusable(f"{printable(owner, 80)} is no pack in use: expected one of {known}.")
     if kind == "remediation" and name not in pack.remediations:
-        hint = did_you_mean(name, pack.remediations)
-        raise _unusable(f"The pack {owner} has no remediation {printable(name, 80)}{hint}.")
+        hint = did_you_mean(name, pack.remediations) or "."
+        raise _unusable(f"The pack {owner} has no remediation {printable(name, 80)}{hint}")
 
 
 def _unusable(detail: str) -> Problem:
