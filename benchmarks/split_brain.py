@@ -87,11 +87,11 @@ async def _measure(options: argparse.Namespace) -> Measured:
 
 
 async def _play(trial: Trial, until: float) -> Found:
-    found, watching = Found(), asyncio.create_task(trial.watch())
     for replica in trial.replicas:
         await replica.start()
     if await trial.leader() is None:
         raise RuntimeError(f"nobody leads: {trial.replicas[0].last_words()}")
+    found, watching = Found(), asyncio.create_task(trial.watch())
     try:
         while time.monotonic() < until:
             for name, a_round in ROUNDS.items():
