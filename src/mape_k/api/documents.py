@@ -102,7 +102,8 @@ def _decision(decision: Decision) -> Document:
         "remediation": decision.action.remediation if decision.action else None,
         "execution_id": decision.action.execution_id if decision.action else None,
         "candidates": [
-            {**to_document(c), "sentence": c.refusal.sentence if c.refusal else ""} for c in decision.candidates
+            {**to_document(c), "sentence": why.sentence if (why := c.refusal or c.asks) else ""}
+            for c in decision.candidates
         ],
     }
 
