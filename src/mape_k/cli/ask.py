@@ -112,6 +112,9 @@ def _show_status(status: Document) -> None:
     )
     _show_asked(status)
     _show_restraint(status)
+    if status["overdue"]:
+        click.echo()
+        table(status["overdue"], "execution_id", "target", state="overdue in", owner="waits for", due_at="since")
     if status["incidents"]:
         click.echo()
         table([_incident_row(incident) for incident in status["incidents"]], *_incident_row({"incident_id": ""}))
@@ -193,7 +196,8 @@ def _show_decision(decision: Document) -> None:
         return
     line("among:")
     rows = [{**c, "remediation": c["remediation"] or "do nothing", "terms": _terms(c.get("terms"))} for c in candidates]
-    table(rows, "remediation", "score", "terms", refusal="refused because")
+    asked = {"asks": "asked because"} if any(c.get("asks") for c in candidates) else {}
+    table(rows, "remediation", "score", "terms", refusal="refused because", **asked)
 
 
 def _show_history(transitions: list[Document]) -> None:

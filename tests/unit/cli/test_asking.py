@@ -97,7 +97,12 @@ def test_explain_shows_the_incident_the_candidates_and_the_history(daemon, envir
     daemon.archive.documents["actions"][0] |= {
         "explanation": {
             "incident": {"risk": {"score": 72.0, "terms": {"severity": 50}}, "causes": [_cause(finding)]},
-            "decision": {"candidates": [{"remediation": None, "score": 0.0, "terms": {}, "refusal": None}]},
+            "decision": {
+                "candidates": [
+                    {"remediation": "wipe", "score": 0.1, "terms": {}, "refusal": None, "asks": "irreversible"},
+                    {"remediation": None, "score": 0.0, "terms": {}, "refusal": None},
+                ]
+            },
         },
         "transitions": [{"at": "2026-03-01T12:00:00Z", "from_state": None, "to_state": "admitted", "reason": None}],
     }
@@ -107,6 +112,7 @@ def test_explain_shows_the_incident_the_candidates_and_the_history(daemon, envir
     assert "why: risk 72 (severity 50)" in shown
     assert "threshold: rate 31.4 against 10" in shown
     assert "threshold: rate stale against 10" in shown
+    assert re.search(r"wipe +0.1 .*irreversible", shown)
     assert "do nothing" in shown
     assert "2026-03-01 12:00:00" in shown
 
