@@ -33,9 +33,26 @@ def status_document(
     status = _facts(live, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
     status |= _asked(asked) | restraint(report, catalogue)
     status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
+    status["overdue"] = _overdue(report, now)
     status["unsettled"] = sum(e.is_unsettled for e in report.ledger.executions) if report and report.ledger else 0
     status["notices"] = to_document(report.notices) if report else None
     return {"headline": to_document(headline(status, trouble, now)), **status}
+
+
+def _overdue(report: CycleReport | None, now: datetime) -> list[Document]:
+    """Return the actions that are longer in a state than it should last, with whoever should move them on."""
+    executions = report.ledger.open_executions if report and report.ledger else ()
+    return [
+        {
+            "execution_id": e.execution_id,
+            "target": e.target,
+            "state": e.state.value,
+            "owner": e.state.owner.value,
+            "due_at": to_document(e.due_at),
+        }
+        for e in executions
+        if e.is_overdue(now)
+    ]
 
 
 def _asked(asked: Asked) -> Document:
@@ -51,6 +68,7 @@ def _facts(live: Live, not_ready: Sequence[str]) -> Document:
         "mode": live.mode.value,
         "epoch": live.epoch,
         "is_leader": live.is_leader,
+        "is_standby": live.is_standby,
         "started_at": to_document(live.started_at),
         "interval_seconds": live.interval_seconds,
         "ready": not not_ready,

@@ -11,7 +11,19 @@ from mape_k.api.access import Access
 from mape_k.api.answers import json_response
 from mape_k.api.headline import Tone
 from mape_k.api.route import Route
-from mape_k.model import PACK_HOLDS, BudgetKind, CycleResult, LetterKind, LetterState, Mode, Quality, Reason, Severity
+from mape_k.model import (
+    PACK_HOLDS,
+    BudgetKind,
+    CycleResult,
+    LetterKind,
+    LetterState,
+    Mode,
+    Owner,
+    Quality,
+    Reason,
+    Severity,
+    State,
+)
 
 Schema = Mapping[str, Any]
 
@@ -154,6 +166,7 @@ SCHEMAS: Mapping[str, Schema] = {
         mode=_one_of(Mode),
         epoch=_COUNT,
         is_leader=_FLAG,
+        is_standby=_FLAG,
         started_at=_INSTANT,
         interval_seconds=_NUMBER,
         ready=_FLAG,
@@ -167,9 +180,11 @@ SCHEMAS: Mapping[str, Schema] = {
         held=_list_of(_ref("Held")),
         held_packs=_list_of(_ref("HeldPack")),
         budgets=_list_of(_ref("Budget")),
+        overdue=_list_of(_ref("Overdue")),
         unsettled=_COUNT,
         notices=_or_null(_ref("Notices")),
     ),
+    "Overdue": _object(execution_id=_TEXT, target=_TEXT, state=_one_of(State), owner=_one_of(Owner), due_at=_INSTANT),
     "HeldPack": _object(
         pack=_TEXT,
         reason={"enum": [reason.value for reason in PACK_HOLDS]},
