@@ -41,6 +41,7 @@ class FakeDaemon:
     def __init__(self) -> None:
         self.report: CycleReport | None = a_report()
         self.mode, self.is_leader, self.is_draining, self.not_ready = Mode.ENFORCE, True, False, []
+        self.is_standby = False
         self.woken: list[WokenBy] = []
         self.raised_by: list[str] = []
         self.archive, self.notices = an_archive(), FakeNotices()
@@ -57,6 +58,7 @@ class FakeDaemon:
             interval_seconds=30,
             report=self.report,
             is_leader=self.is_leader,
+            is_standby=self.is_standby,
             is_draining=self.is_draining,
         )
 

@@ -59,6 +59,9 @@ def _blind(last: Mapping[str, Any]) -> Headline | None:
 
 
 def _held_back(status: Mapping[str, Any]) -> Headline | None:
+    if status["is_standby"]:
+        detail = "Another replica leads. This one looks on, and leads when that one goes silent."
+        return Headline(tone=Tone.WAIT, text="Standing by", detail=detail)
     if not status["is_leader"]:
         detail = "The Charter follows a daemon with a higher epoch. This one looks on, and sends nothing."
         return Headline(tone=Tone.BAD, text="Another daemon is in charge", detail=detail)

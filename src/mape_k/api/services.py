@@ -21,6 +21,8 @@ class Live:
     Args:
         report: of the last cycle that ended; None before the first.
         interval_seconds: between the starts of two periodic cycles.
+        is_leader: it is in charge.
+        is_standby: it is not, because another replica is.
         is_draining: it is about to stop: no webhook is taken any more.
     """
 
@@ -31,6 +33,7 @@ class Live:
     interval_seconds: float
     report: CycleReport | None = None
     is_leader: bool = True
+    is_standby: bool = False
     is_draining: bool = False
 
 

@@ -129,14 +129,11 @@ async def open_knowledge(
     files = audit_files or AuditFiles.within(database_file(url).parent)
     database = await asyncio.to_thread(_prepare_whatever, url, files, reserve_bytes, clock.now(), replica)
     store = Store(database, clock=clock, write_seconds=write_seconds)
+    seconds = lease_seconds if database.is_shared else None
+    make_lease = partial(Lease, store, clock=clock, holder=replica, seconds=seconds, mode=mode)
     try:
         anchor = await asyncio.to_thread(Anchor, files.anchor)
-        lease = Lease(
-            store,
-            clock=clock,
-            holder=replica,
-            seconds=lease_seconds if database.is_shared else None,
-            mode=mode,
+        lease = make_lease(
             floor=partial(read_epoch, files.epoch),
             begun=partial(_note_epoch, files, anchor),
             at_first=partial(_begin_in_place_of, _aside(database), clock),
@@ -145,25 +142,21 @@ async def open_knowledge(
     except (ConfigError, StoreError):
         await store.close()
         raise
-    retention = Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes)
-    recent = timedelta(seconds=recent_notices_seconds)
     journal = SqlJournal(
         store,
         clock=clock,
         lease=lease,
         mode=mode,
-        retention=retention,
+        retention=Retention(keep=timedelta(days=retention_days), ring_bytes=ring_bytes),
         anchor=anchor,
-        recent_notices=recent,
+        recent_notices=timedelta(seconds=recent_notices_seconds),
         bounds=bounds,
     )
-    archive, notices = SqlArchive(store, clock), SqlNotices(store, clock)
-    orders = SqlOrders(store, clock)
     return Knowledge(
         journal=journal,
-        archive=archive,
-        notices=notices,
-        orders=orders,
+        archive=SqlArchive(store, clock),
+        notices=SqlNotices(store, clock),
+        orders=SqlOrders(store, clock),
         store=store,
         lease=lease,
         anchor=anchor,

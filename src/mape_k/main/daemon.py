@@ -155,6 +155,7 @@ class Daemon:
                 interval_seconds=self.settings.interval,
                 report=self.loop.last_report,
                 is_leader=self.is_leader,
+                is_standby=not self.knowledge.lease.is_held,
                 is_draining=self.is_draining,
             ),
             catalogue=lambda: self.loop.catalogue,

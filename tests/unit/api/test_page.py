@@ -216,6 +216,14 @@ async def test_who_is_not_in_charge_says_so_before_all_else_that_holds_it_back(a
     assert (told["tone"], told["text"]) == (Tone.BAD, "Another daemon is in charge")
 
 
+async def test_a_standby_says_that_it_waits_and_that_nothing_is_wrong(api, daemon):
+    daemon.report, daemon.is_leader, daemon.is_standby = a_calm_report(), False, True
+
+    told = await headline(api)
+
+    assert (told["tone"], told["text"]) == (Tone.WAIT, "Standing by")
+
+
 async def test_a_pause_is_the_headline_with_who_and_why(api, daemon):
     daemon.archive.paused = Pause(since=NOON, by="dolores", comment="maintenance")
 
