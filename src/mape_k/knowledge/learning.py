@@ -31,8 +31,6 @@ def learn(connection: Connection, execution: Execution, step: FollowUp, *, at: d
 def correct(connection: Connection, execution: Execution, *, success: bool) -> None:
     """Count an action as a person says, instead of as it was; later verdicts on it do not count any more."""
     counted = _counted(connection, execution)
-    if counted is success:
-        return
     if counted is not None:
         _count(connection, execution, success=counted, number=-1)
     _count(connection, execution, success=success)
