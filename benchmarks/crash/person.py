@@ -19,7 +19,7 @@ from mape_k.notify import repeating
 from mape_k.ports import Clock
 
 LETTERS_EVERY_SECONDS = 0.1
-PAUSED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.1
+PAUSED_SHARE, THAWED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.2, 0.1
 ELSEWHERE = "target:cells/nowhere"
 """What is paused, so that the rest goes on."""
 STUBBORN = 6
@@ -35,6 +35,8 @@ def live_beside(rng: Random) -> None:
 
     def closed_and_seen(self: Daemon, report: Any) -> None:  # noqa: ANN401
         closed(self, report)
+        if looks:
+            return  # one look at a time
         looks.add(look := asyncio.create_task(_look(self.knowledge, self.clock, rng)))
         look.add_done_callback(looks.discard)
 
@@ -58,6 +60,9 @@ async def _look(knowledge: Knowledge, clock: Clock, rng: Random) -> None:
             await _say(knowledge, clock, execution, rng)
         for letter in await knowledge.dead_letters.listed():
             await knowledge.dead_letters.retry(letter.letter_id, by="a person")
+        if rng.random() < THAWED_SHARE:
+            await asyncio.sleep(rng.uniform(0.0, 2 * LETTERS_EVERY_SECONDS))  # so that it comes amid an attempt, too
+            await knowledge.orders.resume("", by="a person")
         if rng.random() < PAUSED_SHARE:
             await knowledge.orders.pause(Pause(since=clock.now(), by="a person", scope=ELSEWHERE))
             await knowledge.orders.resume(ELSEWHERE, by="a person")

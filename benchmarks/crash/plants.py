@@ -1,10 +1,11 @@
 # ruff: noqa: SLF001 - where a bug goes in there is no door
 """Bugs that a crash run must not miss, each put into the running daemon and nowhere else."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,15 @@ from sqlalchemy import Connection
 
 from integration import charter_client
 from integration.charter_client import CharterClient
-from mape_k import execute, knowledge, plan
 from mape_k.execute import Executor
-from mape_k.knowledge import Store, moves, store
-from mape_k.model import Execution, Reason, State
+from mape_k.execute.parts import Part, named, next_part
+from mape_k.execute.sending import Sending
+from mape_k.execute.undoing import Undoing
+from mape_k.knowledge import SqlOrders, Store, lease, moves, store
+from mape_k.model import STARTS_FROM, Consent, Execution, Reason, State, Step
 from mape_k.ports import Applied
 
+SLOW_ORDER_SECONDS = 0.2
 SLOW_COMMIT_SECONDS = 0.01
 """How long a commit takes where a promise that came too early must show."""
 
@@ -52,44 +56,38 @@ def _key_per_attempt() -> None:
 
 
 def _new_key_when_resumed() -> None:
-    async def resolve(self: Executor, execution: Execution) -> Execution:
-        again = f"{execution.execution_id}#again"
-        applied = await self._apply(execution, key=again, request=execution.request)
-        return await self._in_force(execution, applied)
+    async def resolve(self: Sending, execution: Execution) -> Execution:
+        part = next_part(execution)
+        applied = await self._gate.apply(execution, key=f"{part.key}#again", request=part.request)
+        return await self.send(await self._answered(execution, part, applied))
 
-    Executor._resolve = resolve
+    Sending.resolve = resolve
 
 
 def _outcome_before_effect() -> None:
-    async def send(self: Executor, execution: Execution) -> Execution:
-        believed = await self._in_force(execution, Applied(policy_id=""))
-        applied = await self._apply(execution, key=execution.execution_id, request=execution.request)
-        return await self._move(believed, State.VERIFYING, policy_id=applied.policy_id)
+    async def send(self: Sending, execution: Execution, part: Part) -> Execution:
+        believed = await self._answered(execution, part, Applied(policy_id=""))
+        applied = await self._gate.apply(execution, key=part.key, request=part.request)
+        return await self._record.move(believed, believed.state, **named(execution, part.number, applied.policy_id))
 
-    Executor._send = send
+    Sending._send = send
 
 
 def _undone_before_effect() -> None:
-    async def roll_back(self: Executor, execution: Execution, remediation: Any) -> Execution:  # noqa: ANN401
-        undone = await self._move(execution, State.ROLLED_BACK, expires_at=None)
-        await self._effector.roll_back(
-            execution.policy_id,
-            execute._compensation(execution, remediation),
-            key=f"{execution.execution_id}:rollback",
-            epoch=execution.epoch,
-            traceparent="",
-            timeout_seconds=self._timeout,
-        )
+    async def roll_back(self: Undoing, execution: Execution) -> Execution:
+        undone = await self._record.move(execution, State.ROLLED_BACK, expires_at=None)
+        for number in reversed(range(len(execution.further_ids) + 1)):
+            await self._undo_part(execution, number)
         return undone
 
-    Executor._roll_back = roll_back
+    Undoing.roll_back = roll_back
 
 
 def _effect_before_intent() -> None:
     def sent_first(original: Any) -> Any:  # noqa: ANN401
         async def act(self: Executor, action: Any, *told: Any) -> Any:  # noqa: ANN401
             policy = {"key": action.execution_id, "epoch": self._journal.epoch, "traceparent": ""}
-            await self._effector.apply(action.request, **policy, timeout_seconds=self._timeout)
+            await self._gate._effector.apply(action.request, **policy, timeout_seconds=self._timeout)
             return await original(self, action, *told)
 
         return act
@@ -121,12 +119,12 @@ def _torn_move() -> None:
     _with(moves, "record", torn)
 
 
-def _not_resumed(state: State) -> None:
-    plan._HALF_DONE -= {state}
+def _not_resumed(*states: State) -> None:
+    STARTS_FROM[Step.RESUME] -= set(states)  # type: ignore[index] # a bug may write where nobody else does
 
 
 def _nothing_taken_over() -> None:
-    knowledge.read_open_executions = lambda _: []
+    lease.read_open_executions = lambda _: []
 
 
 def _old_epoch_kept() -> None:
@@ -135,18 +133,63 @@ def _old_epoch_kept() -> None:
             connection, execution, epoch=execution.epoch, at=at
         )
 
-    _with(knowledge, "take_over", kept)
+    _with(lease, "take_over", kept)
+
+
+def _compare_and_set_dropped() -> None:
+    def whatever_it_is(original: Callable[..., Execution]) -> Callable[..., Execution]:
+        def put(connection: Connection, execution: Execution, *told: Any) -> Execution:  # noqa: ANN401
+            now = moves._reread(connection, execution.execution_id)
+            known = replace(execution, state=now.state, epoch=now.epoch)
+            return original(connection, known, *told)
+
+        return put
+
+    _with(moves, "_set", whatever_it_is)
 
 
 def _doubt_taken_for_failure() -> None:
-    async def resolve(self: Executor, execution: Execution) -> Execution:
-        return await self._move(execution, State.FAILED, reason=Reason.UNREACHABLE)
+    async def resolve(self: Sending, execution: Execution) -> Execution:
+        return await self._record.move(execution, State.FAILED, reason=Reason.UNREACHABLE)
 
-    Executor._resolve = resolve
+    Sending.resolve = resolve
 
 
 def _doubt_taken_for_success() -> None:
-    Executor._resolve = Executor._observe
+    async def resolve(self: Sending, execution: Execution) -> Execution:
+        return await self._observe(execution, replace(next_part(execution), is_last=True))
+
+    Sending.resolve = resolve
+
+
+def _further_parts_forgotten() -> None:
+    def first_is_last(original: Any) -> Any:  # noqa: ANN401
+        async def answered(self: Sending, execution: Execution, part: Part, applied: Applied) -> Execution:
+            is_resumed = execution.state is State.UNCERTAIN
+            return await original(self, execution, replace(part, is_last=part.is_last or is_resumed), applied)
+
+        return answered
+
+    _with(Sending, "_answered", first_is_last)
+
+
+def _only_the_first_undone() -> None:
+    def without_further(original: Any) -> Any:  # noqa: ANN401
+        async def undo(self: Undoing, execution: Execution) -> Execution:
+            return await original(self, replace(execution, further_ids=()))
+
+        return undo
+
+    _with(Undoing, "_undo", without_further)
+
+
+def _orders_acknowledged_before_commit() -> None:
+    async def consent(self: SqlOrders, execution_id: str, answer: Consent) -> None:
+        later = asyncio.get_running_loop().call_later
+        later(SLOW_ORDER_SECONDS, lambda: asyncio.ensure_future(keep(self, execution_id, answer)))
+
+    keep = SqlOrders.consent
+    SqlOrders.consent = consent
 
 
 PLANTS: Mapping[str, Plant] = {
@@ -163,7 +206,14 @@ PLANTS: Mapping[str, Plant] = {
     "old-epoch-kept": Plant("what is taken over stays in the epoch of the earlier daemon", _old_epoch_kept),
     "doubt-not-resumed": Plant("a request in doubt is never asked about", partial(_not_resumed, State.UNCERTAIN)),
     "roll-back-not-resumed": Plant("a roll-back that was cut is left", partial(_not_resumed, State.ROLLING_BACK)),
+    "reconciler-off": Plant("nothing that was cut is ever taken up", partial(_not_resumed, *STARTS_FROM[Step.RESUME])),
     "renewal-not-resumed": Plant("a renewal that was cut is left", partial(_not_resumed, State.RENEWING)),
     "doubt-taken-for-failure": Plant("a request in doubt counts as never sent", _doubt_taken_for_failure),
     "doubt-taken-for-success": Plant("a request in doubt counts as received", _doubt_taken_for_success),
+    "further-parts-forgotten": Plant("what is resumed counts as whole after one part", _further_parts_forgotten),
+    "only-the-first-undone": Plant("of several parts only the first one is undone", _only_the_first_undone),
+    "compare-and-set-dropped": Plant("a move goes on from whatever state there is", _compare_and_set_dropped),
+    "orders-before-commit": Plant(
+        "a person is thanked before an answer is durable", _orders_acknowledged_before_commit
+    ),
 }
