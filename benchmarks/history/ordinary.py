@@ -140,7 +140,7 @@ def short_gap(day: Day) -> None:
     """Prometheus misses a cycle or two, somewhere on the way."""
     fault = day.fails(*day.some_nodes(1))
     begins = fault.begins + day.chance.uniform(-60, 300)
-    ends = begins + day.chance.uniform(15, 50)
+    ends = begins + day.chance.uniform(31, 60)
     day.stage.town.trouble_with("prometheus", begins, ends)
     day.excused_until[fault.node] = ends + 60.0
     day.patience += 120

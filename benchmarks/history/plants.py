@@ -12,6 +12,7 @@ from mape_k import execute, plan
 from mape_k.analyze import Analyst, findings
 from mape_k.execute import Executor, sending
 from mape_k.execute.gate import Gate
+from mape_k.execute.moment import Moment
 from mape_k.guards import rules
 from mape_k.knowledge import journal, lease, moves
 from mape_k.loop import Loop
@@ -115,6 +116,12 @@ def _hold_dropped(reason: Reason) -> None:
 
     for name in ("_evidence_hold", "_hold"):
         _with(findings, name, dropping)
+
+
+def _silence_not_heard() -> None:
+    """Hear it neither when deciding nor right before acting."""
+    _hold_dropped(Reason.SILENCED)
+    Moment.is_silenced = lambda *_: False
 
 
 def _nothing_is_stale() -> None:
@@ -295,7 +302,7 @@ PLANTS: Mapping[str, Plant] = {
     "no-target-needed": Plant(
         "an alert that names nobody counts", partial(_hold_dropped, Reason.TARGET_UNKNOWN), "nothing-named"
     ),
-    "no-silence": Plant("a silence is not heard", partial(_hold_dropped, Reason.SILENCED), "under-maintenance"),
+    "no-silence": Plant("a silence is not heard", _silence_not_heard, "under-maintenance"),
     "no-damping": Plant("a glance is enough", _not_damped, "partition-of-seconds"),
     "any-radius": Plant("a plan may touch as much as it likes", _any_radius, "half-of-everything"),
     "no-stages": Plant("everything is done at once", _no_stages, "herd-of-repairs"),
