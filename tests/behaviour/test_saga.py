@@ -1,6 +1,7 @@
 """Actions of several parts, undone in reverse, looked at afterwards; what is asked after a start and before acting."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,7 @@ from mape_k.execute import Executor
 from mape_k.execute.undoing import MOST_TRIES
 from mape_k.model import (
     LEFT_ALONE,
+    TRANSITIONS,
     Compensation,
     Decision,
     FollowUp,
@@ -64,7 +66,8 @@ class Stage:
 
     def __init__(self, *errors, execution=None, is_idempotent=True, remediation=BLOCK):
         self.effector, self.clock = FakeEffector(*errors, is_idempotent=is_idempotent), VirtualClock()
-        self.journal, self.alerts, self.refused = FakeJournal(self.clock), FakeAlertSource(an_alert()), []
+        self.journal, self.alerts = FakeJournal(self.clock), FakeAlertSource(an_alert())
+        self.told, self.refused = [], []
         self.catalogue = a_catalogue(remediations=(a_remediation("limit"), remediation))
         if execution is not None:
             self.journal.rows[execution.execution_id] = execution
@@ -74,6 +77,7 @@ class Stage:
             alerts=self.alerts,
             clock=self.clock,
             request_timeout_seconds=1,
+            told=lambda moved: self.told.append(moved.state),
             refused=self.refused.append,
         )
 
@@ -492,3 +496,26 @@ async def test_a_journal_that_fails_when_it_is_asked_to_begin_sends_nothing():
     with pytest.raises(StoreError):
         await begun(stage)
     assert stage.effector.sent == []
+
+
+# the table of states, for several parts
+
+ANSWERS = [AWAY, LOST, REFUSED, ConflictError("409"), PermanentError("401"), FencedError("412")]
+
+
+@pytest.mark.parametrize("is_idempotent", [True, False], ids=["keys", "no keys"])
+@pytest.mark.parametrize("error", ANSWERS, ids=str)
+@pytest.mark.parametrize("number", range(5))
+async def test_whatever_is_answered_to_whichever_part_no_move_leaves_the_table_and_no_key_has_two_bodies(
+    number, error, is_idempotent
+):
+    stage = Stage(*[None] * number, error, is_idempotent=is_idempotent)
+    stage.effector.in_force = {"pol-2": [True, *[None] * 9]}
+    await stage.act(terms=TERMS)
+    for step in (Step.RESUME, Step.ROLL_BACK, Step.RESUME, Step.RESUME):
+        await stage.follow(step)
+    path = [State.ADMITTED, *stage.told]
+    assert all(to is before or to in TRANSITIONS[before] for before, to in itertools.pairwise(path))
+    bodies = {}
+    for key, body in stage.effector.sent:
+        assert bodies.setdefault(key, body) == body

@@ -87,11 +87,12 @@ class Sending:
 
     async def renew(self, execution: Execution, remediation: Remediation | None) -> Execution:
         """Extend every part that is still needed; a refusal is told, and the policy ends when its lifetime does."""
-        policy_ids: list[str] = []
+        ttl_seconds = remediation.lifetime.ttl_seconds if remediation and remediation.lifetime else None
         try:
-            for part in parts_of(execution):
-                key, request = f"{part.key}:renew:{execution.renewals + 1}", _renewed(part, execution, remediation)
-                policy_ids.append((await self._gate.apply(execution, key=key, request=request)).policy_id)
+            first, *further = [
+                await self._renew(execution, part, ttl_seconds or part.request.ttl_seconds)
+                for part in parts_of(execution)
+            ]
         except (TransientError, UncertainError) as error:
             return await self._not_renewed(execution, error)
         except FencedError:
@@ -99,15 +100,21 @@ class Sending:
         except MapeKError as error:
             reason = Reason.RENEWAL_FAILED
             return await self._record.move(execution, State.SUCCEEDED, reason=reason, detail=str(error))
-        first, *further = policy_ids
+        lifetime = timedelta(seconds=ttl_seconds or execution.request.ttl_seconds or 0.0)
         return await self._record.move(
             execution,
             State.IN_FORCE,
             policy_id=first,
             further_ids=tuple(further),
             renewals=execution.renewals + 1,
-            expires_at=self._clock.now() + timedelta(seconds=request.ttl_seconds or 0.0),
+            expires_at=self._clock.now() + lifetime,
         )
+
+    async def _renew(self, execution: Execution, part: Part, ttl_seconds: float | None) -> str:
+        """Extend one part, and return its name; of durable facts alone, since a repeated key carries the same body."""
+        request = replace(part.request, ttl_seconds=ttl_seconds, not_after=execution.expires_at)
+        key = f"{part.key}:renew:{execution.renewals + 1}"
+        return (await self._gate.apply(execution, key=key, request=request)).policy_id
 
     async def _not_renewed(self, execution: Execution, error: MapeKError) -> Execution:
         counted = isinstance(error, UncertainError) and not self._gate.is_idempotent
@@ -158,10 +165,3 @@ def _times(execution: Execution, applied_at: datetime) -> dict[str, object]:
     ttl = execution.request.ttl_seconds
     expires_at = applied_at + timedelta(seconds=ttl) if ttl is not None else None
     return {"applied_at": applied_at, "expires_at": expires_at}
-
-
-def _renewed(part: Part, execution: Execution, remediation: Remediation | None) -> PolicyRequest:
-    """Return the renewal; made of durable facts alone, since a key that is repeated must carry the same body."""
-    lifetime = remediation.lifetime if remediation else None
-    ttl_seconds = lifetime.ttl_seconds if lifetime else execution.request.ttl_seconds
-    return replace(part.request, ttl_seconds=ttl_seconds, not_after=execution.expires_at)
