@@ -26,6 +26,7 @@ from mape_k.knowledge.keeping import back_up
 
 ONE_CYCLE, TWO_CYCLES = 2, 3
 """With the one that was under way."""
+LEAST = 5
 STILL_SECONDS = 3 * INTERVAL
 PAGE = 4096
 EXIT_NOT_REACHED = 3
@@ -41,6 +42,10 @@ class Outcome:
     is_recovered: bool = False
     notes: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        said = {"safe": self.is_safe, "told": self.is_told, "recovered": self.is_recovered}
+        return ", ".join([*(name if is_so else f"NOT {name}" for name, is_so in said.items()), *self.notes])
+
 
 def main() -> int:
     """Run the benchmark; return 0 when every fault was met safely, told and overcome."""
@@ -54,7 +59,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-", dir=Path.cwd()) as scratch:
         outcomes = asyncio.run(measure(Path(scratch), options.plant))
     faults = len(outcomes)
-    limits = {"faults": Limit(at_least=6), **dict.fromkeys(("safe", "told", "recovered"), Limit(at_least=faults))}
+    limits = {
+        "faults": Limit(at_least=1 if options.plant else LEAST),
+        **dict.fromkeys(("safe", "told", "recovered"), Limit(at_least=faults)),
+    }
     return tell(_measured(outcomes), limits, as_json=options.json)
 
 
@@ -71,18 +79,18 @@ def _measured(outcomes: Mapping[str, Outcome]) -> Measured:
             "interval_seconds": INTERVAL,
             "not_run": [] if can_mount() else ["disk_full", "read_only"],
             "unsafe_share_at_most": 3 / len(outcomes) if all(each.is_safe for each in every) else None,
-            **{
-                f"in {name}": f"{each.is_safe=} {each.is_told=} {each.is_recovered=} {each.notes}"
-                for name, each in outcomes.items()
-            },
+            **{name: str(outcome) for name, outcome in outcomes.items()},
         },
     )
 
 
 async def measure(scratch: Path, plant: str | None) -> dict[str, Outcome]:
-    """Run all faults, three daemons beside each other; return what became of each."""
-    stories = [_running, *([_disk_full, _read_only] if can_mount() else [])]
-    found = await asyncio.gather(*(story(scratch / story.__name__, plant) for story in stories))
+    """Run all faults, some daemons beside each other; return what became of each."""
+    stories = {"running": _running, "damaged": _damaged}
+    if can_mount():
+        stories |= {"disk_full": _disk_full, "read_only": _read_only}
+    chosen = [PLANTS[plant].among] if plant else list(stories)
+    found = await asyncio.gather(*(stories[name](scratch / name, plant) for name in chosen))
     return {name: outcome for each in found for name, outcome in each.items()}
 
 
@@ -100,15 +108,14 @@ def _apart(script: str) -> list[str]:
 
 
 async def _running(folder: Path, plant: str | None) -> dict[str, Outcome]:
-    """Trouble a running daemon in four ways, the last of which it does not outlive."""
-    folder.mkdir()
+    """Trouble a running daemon in three ways, one after the other."""
+    _made(folder)
     async with open_world(folder, plant=plant) as world:
         await world.start()
         await world.acts()
         outcomes = {"locked": await _with(world, _locked, _store_fails)}
         outcomes["file_may_not_grow"] = await _with(world, _may_not_grow, _store_fails)
         outcomes["out_of_descriptors"] = await _with(world, _no_descriptors, _blind, is_still=False)
-        outcomes["damaged_running"], outcomes["damaged_at_start"] = await _damaged(world)
     return outcomes
 
 
@@ -166,32 +173,56 @@ def _limited(world: World, what: int, most: int) -> Callable[[], None]:
     return lambda: resource.prlimit(world.pid, what, before) and None
 
 
-async def _damaged(world: World) -> tuple[Outcome, Outcome]:
+async def _damaged(folder: Path, plant: str | None) -> dict[str, Outcome]:
     """Damage the file under a running daemon, then start another one on it, then put a copy back."""
-    url, copy = f"sqlite:///{world.file}", world.folder / "copy.db"
-    back_up(url, copy)
-    with closing(sqlite3.connect(world.file, timeout=20)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = world.file.stat().st_size
-    with world.file.open("r+b") as file:
-        file.seek(2 * PAGE)
-        file.write(os.urandom(size - 4 * PAGE))
-    running, at_start = Outcome(), Outcome()
-    running.is_told = await world.seen(lambda m: m["knowledge_damaged"] == 1, cycles=2 * TWO_CYCLES)
-    running.is_safe = await world.is_still(STILL_SECONDS)
-    copies = list(world.state.glob("knowledge.db.damaged-*"))
+    _made(folder)
+    async with open_world(folder, plant=plant) as world:
+        await world.start()
+        await world.acts()
+        copy = folder / "copy.db"
+        back_up(f"sqlite:///{world.file}", copy)
+        return {
+            "damaged_running": await _damaged_running(world),
+            "damaged_at_start": await _damaged_at_start(world, copy),
+        }
+
+
+async def _damaged_running(world: World) -> Outcome:
+    """Overwrite most of the pages under the daemon; it recovers when a person puts a copy back, which comes next."""
+    found = Outcome(notes=world.notes)
+    _smash(world.file)
+    found.is_told = await world.seen(lambda m: m["knowledge_damaged"] == 1, cycles=2 * TWO_CYCLES)
+    found.is_safe = await world.is_still(STILL_SECONDS)
+    found.is_recovered = len(_kept_aside(world)) == 1
+    return found
+
+
+async def _damaged_at_start(world: World, copy: Path) -> Outcome:
+    """Start a daemon on the damaged file, then do what the guide says."""
+    found = Outcome()
     await world.stop()
     await world.start()
-    at_start.is_told = await world.seen(lambda m: m.get("paused") == 1 and m["cycles"] >= ONE_CYCLE)
-    at_start.is_safe = await world.is_still(STILL_SECONDS)
-    kept = list(world.state.glob("knowledge.db.damaged-*"))
-    running.is_recovered = any(each.suffix != ".reserve" for each in copies)
+    found.is_told = await world.seen(lambda m: m.get("paused") == 1 and m["cycles"] >= 1)
+    found.is_safe = await world.is_still(STILL_SECONDS) and len(_kept_aside(world)) > 1
     await world.stop()
     _put_back(world, copy)
     await world.start()
-    at_start.is_recovered = len(kept) > len(copies) and await world.acts()
-    running.notes, at_start.notes = world.notes, [each.name for each in kept[-1:]]
-    return running, at_start
+    found.is_recovered = await world.acts()
+    found.notes = [] if found.is_told and found.is_recovered else [world.last_words()]
+    return found
+
+
+def _smash(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=20)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(2 * PAGE)
+        file.write(os.urandom(size - 4 * PAGE))
+
+
+def _kept_aside(world: World) -> list[Path]:
+    return [each for each in world.state.glob("knowledge.db.damaged-*") if each.name.endswith("Z")]
 
 
 def _put_back(world: World, copy: Path) -> None:
@@ -203,14 +234,18 @@ def _put_back(world: World, copy: Path) -> None:
 
 async def _disk_full(folder: Path, plant: str | None) -> dict[str, Outcome]:
     """Fill the small disk of a daemon of its own."""
-    state = folder / "state"
-    state.mkdir(parents=True)
+    state = _made(folder / "state")
     async with open_world(folder, plant=plant, state=state) as world:
         await world.start(*_apart(f"mount -t tmpfs -o size={MOUNT_MEGABYTES}m none {state}"))
         await world.acts()
         inside = Path(f"/proc/{world.pid}/root{state}")
         world.state = inside
         return {"disk_full": await _with(world, lambda _: _filled(inside), lambda m: m["knowledge_reserve_bytes"] == 0)}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _filled(folder: Path) -> Callable[[], None]:
@@ -225,7 +260,7 @@ def _filled(folder: Path) -> Callable[[], None]:
 
 async def _read_only(folder: Path, plant: str | None) -> dict[str, Outcome]:
     """Start a daemon on a disk that may only be read, where an earlier one has worked."""
-    folder.mkdir()
+    _made(folder)
     found = Outcome()
     async with open_world(folder, plant=plant) as world:
         await world.start()
@@ -236,13 +271,14 @@ async def _read_only(folder: Path, plant: str | None) -> dict[str, Outcome]:
         )
         heard = len(world.effects())
         code = await world.exit_code()
-        found.is_told = code == EXIT_NOT_REACHED
+        found.is_told, words = code == EXIT_NOT_REACHED, world.last_words()
         found.is_safe = len(world.effects()) == heard
         await world.start()
         found.is_recovered = await world.seen(lambda m: _works(m) and m["cycles"] >= 1) and await world.acts()
         await world.stop()
-        found.notes = [f"exit {code}", *world.unfounded()[:3]]
-        found.is_safe = found.is_safe and len(found.notes) == 1
+        unfounded = world.unfounded()
+        found.notes = [*unfounded[:3], *([] if found.is_told else [f"exit {code}", words])]
+        found.is_safe = found.is_safe and not unfounded
     return {"read_only": found}
 
 

@@ -1,6 +1,7 @@
 """Bugs to plant in the daemon, each of which the benchmark must find."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,21 @@ def _failing_store_not_told() -> None:
     Metrics.knowledge_up = lambda self, _is_up: original(self, True)  # type: ignore[method-assign]  # noqa: FBT003
 
 
-PLANTS: Mapping[str, Callable[[], None]] = {
-    "damage-not-heeded": _damage_not_heeded,
-    "damage-not-told": _damage_not_told,
-    "begun-unpaused": _begun_unpaused,
-    "damaged-file-deleted": _damaged_file_deleted,
-    "epoch-forgotten": _epoch_forgotten,
-    "begun-on-the-reserve": _begun_on_the_reserve,
-    "reserve-not-made-again": _reserve_not_made_again,
-    "failing-store-not-told": _failing_store_not_told,
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A bug, and the faults among which it must be found."""
+
+    plant: Callable[[], None]
+    among: str
+
+
+PLANTS: Mapping[str, Plant] = {
+    "damage-not-heeded": Plant(_damage_not_heeded, "damaged"),
+    "damage-not-told": Plant(_damage_not_told, "damaged"),
+    "begun-unpaused": Plant(_begun_unpaused, "damaged"),
+    "damaged-file-deleted": Plant(_damaged_file_deleted, "damaged"),
+    "epoch-forgotten": Plant(_epoch_forgotten, "damaged"),
+    "begun-on-the-reserve": Plant(_begun_on_the_reserve, "disk_full"),
+    "reserve-not-made-again": Plant(_reserve_not_made_again, "disk_full"),
+    "failing-store-not-told": Plant(_failing_store_not_told, "running"),
 }

@@ -130,6 +130,10 @@ class World:
         """Wait for the daemon to end by itself; return its exit code."""
         return await self._ended(PATIENCE_SECONDS)
 
+    def last_words(self) -> str:
+        """Return the end of the daemon's log."""
+        return (self.folder / "daemon.log").read_text(encoding="utf-8")[-200:]
+
     def metrics_text(self) -> str:
         """Return where its metrics are."""
         return f"http://127.0.0.1:{self.port}/metrics"
@@ -217,7 +221,9 @@ async def open_world(folder: Path, *, plant: str | None, state: Path | None = No
     """Start everything but the daemon; end it all whatever happens."""
     write_pack(folder, asks=False)
     journal = folder / "effects.jsonl"
-    runner = web.AppRunner(Cells(journal, Random(7), SystemClock()).app(), access_log=None)
+    app = Cells(journal, Random(7), SystemClock()).app()
+    app.on_response_prepare.append(_forgetting)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     charter = await _charter(folder, journal)
@@ -237,6 +243,11 @@ async def open_world(folder: Path, *, plant: str | None, state: Path | None = No
             await world.stop()
             charter.terminate()
             await asyncio.gather(charter.wait(), runner.cleanup())
+
+
+async def _forgetting(_request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection, so that each look at the world needs a new one."""
+    response.force_close()
 
 
 async def _charter(folder: Path, journal: Path) -> asyncio.subprocess.Process:
