@@ -1,5 +1,6 @@
 """What every keeper of webhooks promises, held against the one in memory and the one on disk."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,6 +52,22 @@ async def test_without_fingerprints_alerts_are_told_apart_by_their_labels(notice
 
 async def test_a_webhook_without_alerts_has_nothing_new(notices):
     assert await notices.take([], group_key="g") == 0
+
+
+async def test_whatever_a_webhook_says_is_kept(notices):
+    hostile = "\0 '%s? \u202e" * 20
+    strange = a_notice(hostile[:100], labels={"alertname": hostile, hostile: hostile}, starts_at=hostile[:60])
+
+    assert await notices.take([strange], group_key=hostile * 50) == 1
+    assert await notices.take([strange], group_key="") == 0
+
+
+async def test_webhooks_at_the_same_time_are_each_told_their_own_news(notices):
+    sent = [[a_notice(f"f{number % 7}"), a_notice(f"g{number}")] for number in range(30)]
+
+    new = await asyncio.gather(*(notices.take(each, group_key="g") for each in sent))
+
+    assert sum(new) == 7 + 30
 
 
 async def test_what_cannot_be_kept_is_refused(tmp_path):

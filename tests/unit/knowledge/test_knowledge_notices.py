@@ -60,6 +60,34 @@ async def test_a_repeated_notice_is_one_row_that_says_how_often_and_when(tmp_pat
     assert row["received_at"] - row["first_received_at"] >= timedelta(seconds=2)
 
 
+async def test_an_alert_that_several_webhooks_of_one_write_announce_counts_each_of_them(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        await asyncio.gather(*(knowledge.notices.take([a_notice("f1")] * 2, group_key="g") for _ in range(5)))
+        (row,) = await rows(knowledge)
+
+    assert row["times"] == 5
+
+
+async def test_beyond_the_most_rows_the_oldest_give_way(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        notices = SqlNotices(knowledge.store, SteppingClock(), most_rows=200)
+        for number in range(0, 400, 10):
+            await notices.take([a_notice(f"{number + n:03}") for n in range(10)], group_key="g")
+        await notices.take([a_notice("399")], group_key="g")
+        kept = [row["fingerprint"] for row in await rows(knowledge)]
+
+    assert 190 <= len(kept) <= 200
+    assert kept == [f"{number:03}" for number in range(400 - len(kept), 400)]
+
+
+async def test_an_alert_with_endless_labels_is_kept_by_its_name(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        await knowledge.notices.take([a_notice("f1", alertname="Spike", text="x" * 10_000)], group_key="g")
+        (row,) = await rows(knowledge)
+
+    assert (row["name"], row["labels"]) == ("Spike", {"alertname": "Spike"})
+
+
 async def test_webhooks_that_arrive_during_a_write_share_the_next_and_each_is_told_its_own_news(tmp_path):
     written: list[float] = []
     async with opened(tmp_path, write_seconds=written.append) as knowledge:
