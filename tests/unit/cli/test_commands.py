@@ -20,7 +20,8 @@ NOWHERE = {
     "MAPE_K_PACKS": str(MINIMAL),
 }
 PROMISED = (
-    "run once check demo charter status incidents actions explain approve reject feedback pause resume dlq pack knowledge"
+    "run once check demo charter status incidents actions explain approve reject feedback pause resume dlq pack "
+    "knowledge"
 )
 
 
