@@ -29,6 +29,7 @@ from split.trial import GIVE_UP_SECONDS, INTERVAL, PATIENCE_INTERVALS, Lease, Re
 
 SHORT, SHIPPED = Lease(seconds=2.0, renew_seconds=0.5), Lease(seconds=10.0, renew_seconds=3.0)
 QUICK_SECONDS, PLANTED_SECONDS, LONG_SECONDS = 42.0, 70.0, 900.0
+START_SECONDS = 60.0
 SETTLE_SECONDS = 1.0
 LIMITS = {
     "pauses": Limit(at_least=1),
@@ -82,15 +83,16 @@ async def _measure(options: argparse.Namespace) -> Measured:
     seconds = options.seconds or (PLANTED_SECONDS if options.plant else usual)
     with tempfile.TemporaryDirectory(prefix="mape-k-split-", dir=REAL_DISK) as scratch:
         async with open_trial(Path(scratch), lease, plant=options.plant or "") as trial:
-            found = await _play(trial, until=time.monotonic() + seconds)
+            found = await _play(trial, seconds)
             return _stock(trial, found)
 
 
-async def _play(trial: Trial, until: float) -> Found:
+async def _play(trial: Trial, seconds: float) -> Found:
     for replica in trial.replicas:
         await replica.start()
-    if await trial.leader() is None:
+    if await trial.leader(within=START_SECONDS) is None:
         raise RuntimeError(f"nobody leads: {trial.replicas[0].last_words()}")
+    until = time.monotonic() + seconds
     found, watching = Found(), asyncio.create_task(trial.watch())
     try:
         while time.monotonic() < until:

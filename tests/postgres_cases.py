@@ -17,7 +17,7 @@ from real_tools import find_tool
 def postgres() -> Iterator[Server]:
     """Run one server for all tests of a process; each test has a database of its own."""
     find_tool("postgres")
-    with postgres_server() as server:
+    with postgres_server(is_durable=False) as server:
         yield server
 
 

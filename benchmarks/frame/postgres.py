@@ -17,7 +17,7 @@ import psycopg
 from mape_k.demo.stack import find_tool, free_port
 
 REAL_DISK = Path("/var/tmp")  # noqa: S108 - /tmp may be kept in memory, and what a test of durability needs is a disk
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 NOBODY = 65534
 """Who runs the server where root started the test: it refuses to run as root."""
 
@@ -29,6 +29,7 @@ class Server:
     folder: Path
     port: int
     password: str
+    is_durable: bool = True
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     @property
@@ -44,6 +45,7 @@ class Server:
         """Start it, and wait until it takes connections."""
         log = (self.folder / "log").open("ab")
         options = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
+        options |= {} if self.is_durable else {"fsync": "off", "full_page_writes": "off"}
         given = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [find_tool("postgres"), "-D", str(self.folder / "data"), *given]
         self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **_unprivileged())
@@ -56,11 +58,10 @@ class Server:
 
     def kill(self) -> None:
         """End the server as a power cut would, with all that serve its connections."""
-        self._end(signal.SIGQUIT)
-
-    def stop(self) -> None:
-        """End the server in order, cutting its connections."""
-        self._end(signal.SIGINT)
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=60)
+            self.process = None
 
     def create(self) -> str:
         """Return the name of a new, empty database."""
@@ -72,12 +73,6 @@ class Server:
     def connected(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """Return a connection of one's own."""
         return psycopg.connect(self.url_of(database), password=self.password, connect_timeout=5, autocommit=True)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(timeout=30)
-            self.process = None
 
     def _answers(self) -> bool:
         try:
@@ -92,17 +87,17 @@ def _unprivileged() -> dict[str, int]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
-    """Run an empty server, and remove it with the block."""
+def postgres_server(*, is_durable: bool = True) -> Iterator[Server]:
+    """Run an empty server, and remove it with the block; one that is not durable forgets only with the machine."""
     place = REAL_DISK if os.access(REAL_DISK, os.W_OK) else None
     with TemporaryDirectory(prefix="mape-k-postgres-", dir=place, ignore_cleanup_errors=True) as name:
-        server = Server(folder=Path(name), port=free_port(), password=secrets.token_hex(8))
+        server = Server(folder=Path(name), port=free_port(), password=secrets.token_hex(8), is_durable=is_durable)
         _initialize(server)
         server.start()
         try:
             yield server
         finally:
-            server.stop()
+            server.kill()
 
 
 def _initialize(server: Server) -> None:
@@ -111,5 +106,5 @@ def _initialize(server: Server) -> None:
         for path in (server.folder, server.folder / "password"):
             shutil.chown(path, NOBODY, NOBODY)
     command = [find_tool("initdb"), "-D", str(server.folder / "data"), "-U", "tester", "-A", "scram-sha-256"]
-    command += ["--pwfile", str(server.folder / "password"), "-E", "UTF8", "--locale=C"]
+    command += ["--pwfile", str(server.folder / "password"), "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True, cwd=server.folder, **_unprivileged())

@@ -6,15 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import func, inspect, select
 
 from frame.postgres import Server
 from knowledge_cases import NOON, SteppingClock, a_cycle, an_action, brought_to, opened
 from mape_k.errors import ConfigError, PermanentError, StoreError
 from mape_k.knowledge import AuditFiles, copy_database, open_knowledge
+from mape_k.knowledge.engines import open_database
 from mape_k.knowledge.inspection import inspect_knowledge
 from mape_k.knowledge.keeping import back_up, count, prune
 from mape_k.knowledge.lines import export_file, import_file
+from mape_k.knowledge.migrate import FOLDER
 from mape_k.model import Execution, Mode, State
 from postgres_cases import new_url, opened_at
 
@@ -37,11 +41,11 @@ async def test_after_the_server_was_killed_and_started_again_it_goes_on(postgres
         assert [e.execution_id for e in ledger.executions] == ["x-1"]
 
 
-async def test_what_is_acknowledged_is_on_the_disk_of_the_server(url, tmp_path):
+async def test_a_commit_waits_for_the_disk_of_the_server_and_times_are_utc(url, tmp_path):
     async with opened_at(url, tmp_path) as knowledge:
-        names = ("synchronous_commit", "fsync", "full_page_writes", "timezone")
+        names = ("synchronous_commit", "timezone")
         read = select(*(func.current_setting(name) for name in names))
-        assert tuple(await knowledge.store.write(lambda c: c.execute(read).one())) == ("on", "on", "on", "UTC")
+        assert tuple(await knowledge.store.write(lambda c: c.execute(read).one())) == ("on", "UTC")
 
 
 async def test_no_text_of_a_stranger_is_too_strange(url, tmp_path):
@@ -124,3 +128,30 @@ async def test_rows_move_from_a_file_to_a_server_and_numbers_go_on(url, tmp_path
         assert knowledge.epoch == 2
         await brought_to(knowledge.journal, State.VERIFYING, "x-2")
         assert (await knowledge.journal.execution("x-1")).state is State.VERIFYING
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+async def test_tables_of_an_earlier_version_become_those_of_today(revision, postgres, url, tmp_path):
+    engine = open_database(url).writer
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    async with opened_at(url, tmp_path) as knowledge:
+        await brought_to(knowledge.journal, State.VERIFYING)
+        migrated = await knowledge.store.read(columns)
+    async with opened_at(new_url(postgres), tmp_path / "fresh") as knowledge:
+        assert migrated == await knowledge.store.read(columns)
+
+
+def columns(connection):
+    """Return the columns of every table as the engine has them, and the indices."""
+    seen = inspect(connection)
+    return {
+        table: (
+            sorted((c["name"], str(c["type"]), c["nullable"]) for c in seen.get_columns(table)),
+            sorted(tuple(index["column_names"]) for index in seen.get_indexes(table)),
+        )
+        for table in seen.get_table_names()
+    }

@@ -8,12 +8,13 @@ import pytest
 
 from knowledge_cases import NOON, a_cycle, admitted, an_action, brought_to, opened
 from mape_k.model import Assessment, FollowUp, Pause, Reason, State, Step, Verdict
+from postgres_cases import opened_on
 from sample_reports import an_incident
 
 
-@pytest.fixture
-async def knowledge(tmp_path):
-    async with opened(tmp_path) as opened_one:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def knowledge(request, tmp_path):
+    async with opened_on(request, tmp_path) as opened_one:
         yield opened_one
 
 
