@@ -186,7 +186,7 @@ HOLDS: Mapping[Reason, PackGuard] = {
     Reason.INVENTORY_DROP: _inventory_dropped,
     Reason.BAD_OUTCOMES: _outcomes_are_bad,
 }
-"""Every guard on a whole pack, in the order in which they are asked; Plan asks them before the others, once a pack."""
+"""Every guard on a whole pack, in the order in which they are asked; Plan asks them before all others."""
 
 GUARDS: Mapping[Reason, Guard] = {
     Reason.PAUSED: _paused,
