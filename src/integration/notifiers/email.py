@@ -136,4 +136,4 @@ class EmailNotifier:
     def _refused(self, code: int, said: bytes | str) -> TransientError | PermanentError:
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         kind = PermanentError if code in _FOR_GOOD else TransientError
-        return kind(f"{self} answered {code}: {text}")
+        return kind(f"{self} answered {code}: {printable(text, 500)}")

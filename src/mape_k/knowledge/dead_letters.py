@@ -12,6 +12,7 @@ from mape_k.knowledge import audit
 from mape_k.knowledge.schema import dead_letters
 from mape_k.model import LETTER_SCHEDULE, DeadLetter, LetterKind, LetterState
 from mape_k.recording import to_document
+from mape_k.text import printable
 
 REMEMBERED = timedelta(hours=24)
 """How long a dropped letter is remembered, so that nobody sends the same anew meanwhile."""
@@ -19,6 +20,7 @@ REMEMBERED = timedelta(hours=24)
 LONGEST_ATTEMPT = timedelta(minutes=2)
 """An attempt that has been under way for longer was cut."""
 
+LONGEST_ERROR = 2000
 _WAITING = (LetterState.PENDING.value, LetterState.TRYING.value)
 _LEFT = (*_WAITING, LetterState.PARKED.value)
 
@@ -56,7 +58,7 @@ def write(
         about=about,
         channel=channel,
         document=to_document(document),
-        error=error,
+        error=printable(error, LONGEST_ERROR),
         written_at=at,
         due_at=at + LETTER_SCHEDULE[0],
     )
@@ -100,7 +102,7 @@ def claim(connection: Connection, letter: DeadLetter, at: datetime) -> DeadLette
 def fail(connection: Connection, letter: DeadLetter, error: str, at: datetime) -> DeadLetter | None:
     """End an attempt that failed: the next one waits longer; after the last the letter waits for a person."""
     state, due_at = (LetterState.PARKED, None) if letter.is_used_up else (LetterState.PENDING, at + letter.next_wait)
-    failed = replace(letter, state=state, error=error, due_at=due_at)
+    failed = replace(letter, state=state, error=printable(error, LONGEST_ERROR), due_at=due_at)
     if not _set(connection, letter, failed):
         return None
     if failed.state is LetterState.PARKED:
