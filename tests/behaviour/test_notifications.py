@@ -247,6 +247,18 @@ async def test_an_end_that_a_failing_channel_was_not_asked_to_tell_is_told_later
     assert len([message for message in desk.pager.sent if message.is_over]) == 3
 
 
+async def test_what_comes_back_while_a_channel_does_not_know_yet_that_it_was_over_is_told_anew(desk):
+    await desk.cycle(FROZEN, hold=Reason.STORM)
+    desk.slack.failure = TransientError("503")
+    await desk.cycle()
+    desk.slack.failure = None
+    await desk.cycle(hold=Reason.STORM)
+
+    storm = "Nothing is begun: storm"
+    assert [subject for subject in desk.pager.subjects if storm in subject] == [storm, f"Over: {storm}", storm]
+    assert [subject for subject in desk.slack.subjects if storm in subject] == [storm, storm]
+
+
 async def test_a_channel_given_up_is_told_over_the_others(desk):
     desk.slack.failure = TransientError("503")
     for _ten_minutes in range(2 * 24 * 6):

@@ -50,8 +50,10 @@ class Standing:
         message: as it was first composed, so that it stays the same while it lasts.
         since: when it was first seen.
         is_told: people were told, or are about to be.
+        is_over: it has ended, and some channel does not know that yet.
     """
 
     message: Message
     since: datetime
     is_told: bool = False
+    is_over: bool = False

@@ -87,8 +87,8 @@ def follow(
         for about, each in now.items()
     ]
     gone = [each for about, each in before.items() if about not in now]
-    unseen = [each for each in gone if not has_ledger and each.message.about not in _SEEN_WITHOUT_LEDGER]
-    return (*lasting, *unseen), tuple(each for each in gone if each not in unseen)
+    unseen = [each for each in gone if not (has_ledger or each.is_over or each.message.about in _SEEN_WITHOUT_LEDGER)]
+    return (*lasting, *unseen), tuple(replace(each, is_over=True) for each in gone if each not in unseen)
 
 
 def over(ended: Standing) -> Message:
@@ -97,7 +97,9 @@ def over(ended: Standing) -> Message:
 
 
 def _since(before: Standing | None, begun: Standing, condition: Condition) -> Standing:
-    return before if before and before.message.subject == condition.message.subject else begun
+    """Go on with what lasts; what was over, or has become something else, begins anew."""
+    is_same = before is not None and not before.is_over and before.message.subject == condition.message.subject
+    return before if before and is_same else begun
 
 
 def _told_when_due(standing: Standing, condition: Condition, at: datetime, interval_seconds: float) -> Standing:
