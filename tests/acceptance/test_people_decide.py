@@ -87,16 +87,18 @@ def test_a_kill_between_asking_and_answering_loses_nothing(state, tmp_path):
     with watched(tmp_path, load=31) as world:
         with daemon(state, **ASKING, **world.urls) as running:
             asked = question(running)
+            running.after_cycles(1)
             running.kill()
         with daemon(state, **ASKING, **world.urls) as again:
-            running_on = question(again)
-            assert told(again, "approve", asked["execution_id"])[0] == 0
+            asked_still = question(again)
+            code, said = told(again, "approve", asked["execution_id"])
             again.kill()
         with daemon(state, **ASKING, **world.urls) as third:
             wait_until(lambda: world.effects() != [], "the effect")
             (action,) = third.actions()
 
-    assert (running_on["execution_id"], running_on["plan_hash"]) == (asked["execution_id"], asked["plan_hash"])
+    assert code == 0, said
+    assert (asked_still["execution_id"], asked_still["plan_hash"]) == (asked["execution_id"], asked["plan_hash"])
     assert world.effects() == [asked["execution_id"]]
     assert action["consent"]["plan_hash"] == asked["plan_hash"]
 

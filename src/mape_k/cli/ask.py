@@ -172,10 +172,24 @@ def _approval_row(approval: Document) -> Document:
 def _show_action(action: Document) -> None:
     explanation = action.get("explanation") or {}
     names = ("execution_id", "incident_id", "remediation", "symptom", "target", "state", "verdict", "reason", "detail")
-    fields(**{name: action.get(name) for name in names})
+    fields(**{name: action.get(name) for name in names}, answer=_answer(action), feedback=_feedback(action))
     _show_incident(explanation.get("incident") or {})
     _show_decision(explanation.get("decision") or {})
     _show_history(action.get("transitions") or [])
+
+
+def _answer(action: Document) -> str:
+    consent = action.get("consent")
+    return _said("approved" if consent["is_given"] else "rejected", consent) if consent else ""
+
+
+def _feedback(action: Document) -> str:
+    feedback = action.get("feedback")
+    return _said("good" if feedback["is_good"] else "bad", feedback) if feedback else ""
+
+
+def _said(word: str, said: Document) -> str:
+    return f"{word} by {said['by']} at {time_of_day(said['at'])} {said['comment']}".rstrip()
 
 
 def _show_incident(incident: Document) -> None:

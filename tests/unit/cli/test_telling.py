@@ -210,6 +210,18 @@ def test_feedback_too_early_is_not_so_and_of_another_kind_is_bad_usage(told):
     assert [mape_k(told, "feedback", "x-1", word).exit_code for word in ("good", "great")] == [1, 2]
 
 
+def test_explain_says_who_agreed_and_who_said_what_became_of_it(told):
+    told.ask()
+    mape_k(told, "approve", "x-1", "--by", "dolores", "--comment", "go on")
+    told.move(State.ADMITTED, State.APPLYING, State.VERIFYING, State.SUCCEEDED)
+    mape_k(told, "feedback", "x-1", "bad", "--by", "bernard")
+
+    shown = mape_k(told, "explain", "x-1").stdout
+
+    assert "approved by dolores at 2026-03-01 12:01:00 go on" in shown
+    assert "bad by bernard at 2026-03-01 12:01:00" in shown
+
+
 # pause and resume
 
 
