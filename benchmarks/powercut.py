@@ -77,7 +77,7 @@ def main() -> int:
     plant = PLANTS[options.plant] if options.plant else Plant()
     cuts = QUICK_CUTS if options.quick or options.plant else CUTS
     _prepare(plant)
-    with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-", dir=Path.cwd()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-") as scratch:
         measured = measure(Path(scratch), cuts, Layer(BESIDE, plant.is_synced))
     return tell(measured, _limits(cuts), as_json=options.json)
 

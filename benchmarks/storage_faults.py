@@ -22,7 +22,10 @@ from pathlib import Path
 from faults.plants import PLANTS
 from faults.world import INTERVAL, World, open_world
 from frame.figures import Limit, Measured, options_of, tell
+from integration.clock import SystemClock
+from mape_k.knowledge import open_knowledge
 from mape_k.knowledge.keeping import back_up
+from mape_k.model import Mode
 
 ONE_CYCLE, TWO_CYCLES = 2, 3
 """With the one that was under way."""
@@ -56,7 +59,7 @@ def main() -> int:
     if options.list_plants:
         print("\n".join(sorted(PLANTS)))
         return 0
-    with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-", dir=Path.cwd()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="mape-k-benchmark-") as scratch:
         outcomes = asyncio.run(measure(Path(scratch), options.plant))
     faults = len(outcomes)
     limits = {
@@ -115,7 +118,7 @@ async def _running(folder: Path, plant: str | None) -> dict[str, Outcome]:
         await world.acts()
         outcomes = {"locked": await _with(world, _locked, _store_fails)}
         outcomes["file_may_not_grow"] = await _with(world, _may_not_grow, _store_fails)
-        outcomes["out_of_descriptors"] = await _with(world, _no_descriptors, _blind, is_still=False)
+        outcomes["out_of_descriptors"] = await _with(world, _no_descriptors, _blind)
     return outcomes
 
 
@@ -127,6 +130,10 @@ def _blind(metrics: dict[str, float]) -> bool:
     return metrics["sources_up"] == 0
 
 
+def _on_the_reserve(metrics: dict[str, float]) -> bool:
+    return metrics["knowledge_reserve_bytes"] == 0
+
+
 def _works(metrics: dict[str, float]) -> bool:
     return metrics["knowledge_up"] == 1 and metrics["sources_up"] == 1
 
@@ -136,17 +143,19 @@ async def _with(
     begin: Callable[[World], Callable[[], None]],
     is_told: Callable[[dict[str, float]], bool],
     *,
-    is_still: bool = True,
+    but_for: str = "",
 ) -> Outcome:
-    """Let a fault begin and end."""
+    """Let a fault begin and end, during which nothing is done, but for one effect."""
     found = Outcome(notes=world.notes)
     end = begin(world)
     try:
         found.is_told = await world.seen(is_told, cycles=ONE_CYCLE)
-        found.is_safe = not is_still or await world.is_still(STILL_SECONDS)
+        found.is_safe = await world.is_still(STILL_SECONDS, but_for=but_for)
     finally:
         end()
-    found.is_recovered = await world.seen(_works, cycles=TWO_CYCLES) and await world.acts()
+    found.is_recovered = (
+        await world.seen(lambda m: _works(m) and not is_told(m), cycles=TWO_CYCLES) and await world.acts()
+    )
     unfounded = world.unfounded()
     found.is_safe = found.is_safe and not unfounded
     world.notes, found.notes = [], [*found.notes, *unfounded[:3]]
@@ -177,14 +186,24 @@ async def _damaged(folder: Path, plant: str | None) -> dict[str, Outcome]:
     """Damage the file under a running daemon, then start another one on it, then put a copy back."""
     _made(folder)
     async with open_world(folder, plant=plant) as world:
+        copy = await _old_copy(world)
         await world.start()
         await world.acts()
-        copy = folder / "copy.db"
-        back_up(f"sqlite:///{world.file}", copy)
         return {
             "damaged_running": await _damaged_running(world),
             "damaged_at_start": await _damaged_at_start(world, copy),
         }
+
+
+async def _old_copy(world: World) -> Path:
+    """Copy a Knowledge on which other daemons begin afterwards, so that its epoch is behind the Charter's."""
+    url, copy = f"sqlite:///{world.file}", world.folder / "copy.db"
+    for start in range(4):
+        knowledge = await open_knowledge(url, clock=SystemClock(), mode=Mode.SHADOW)
+        await knowledge.close()
+        if not start:
+            back_up(url, copy)
+    return copy
 
 
 async def _damaged_running(world: World) -> Outcome:
@@ -240,7 +259,8 @@ async def _disk_full(folder: Path, plant: str | None) -> dict[str, Outcome]:
         await world.acts()
         inside = Path(f"/proc/{world.pid}/root{state}")
         world.state = inside
-        return {"disk_full": await _with(world, lambda _: _filled(inside), lambda m: m["knowledge_reserve_bytes"] == 0)}
+        found = await _with(world, lambda _: _filled(inside), _on_the_reserve, but_for="rolled_back")
+        return {"disk_full": found}
 
 
 def _made(folder: Path) -> Path:

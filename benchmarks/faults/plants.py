@@ -12,11 +12,11 @@ from mape_k.telemetry import Metrics
 
 
 def _damage_not_heeded() -> None:
-    SqliteFile.note_damage = lambda _self, _found: None  # type: ignore[method-assign]
+    SqliteFile.note_damage = lambda _self, _found: None
 
 
 def _damage_not_told() -> None:
-    Metrics.knowledge_disk = lambda _self, **_told: None  # type: ignore[method-assign]
+    Metrics.knowledge_disk = lambda _self, **_told: None
 
 
 def _begun_unpaused() -> None:
@@ -37,7 +37,7 @@ def _epoch_forgotten() -> None:
 
 
 def _begun_on_the_reserve() -> None:
-    SqliteFile.hold = None  # type: ignore[assignment, method-assign]
+    SqliteFile.hold = None
 
 
 def _reserve_not_made_again() -> None:
@@ -48,12 +48,12 @@ def _reserve_not_made_again() -> None:
             made.add(id(self))
             original(self)
 
-    Reserve.restore = restore  # type: ignore[method-assign]
+    Reserve.restore = restore
 
 
 def _failing_store_not_told() -> None:
     original = Metrics.knowledge_up
-    Metrics.knowledge_up = lambda self, _is_up: original(self, True)  # type: ignore[method-assign]  # noqa: FBT003
+    Metrics.knowledge_up = lambda self, _is_up: original(self, True)  # noqa: FBT003
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,12 +174,12 @@ class World:
             await asyncio.sleep(LOOK_SECONDS)
         return False
 
-    async def is_still(self, seconds: float) -> bool:
-        """Return whether the Charter hears of nothing for so long, from a moment from now on."""
+    async def is_still(self, seconds: float, *, but_for: str = "") -> bool:
+        """Return whether the Charter hears of nothing for so long, from a moment from now on, but for one effect."""
         await asyncio.sleep(IN_DOUBT_SECONDS)
         heard = len(self.effects())
         await asyncio.sleep(seconds)
-        told = self.effects()[heard:]
+        told = [entry for entry in self.effects()[heard:] if entry["effect"] != but_for]
         self.notes += [f"sent all the same: {entry['effect']} {entry['idempotency_key']}" for entry in told[:3]]
         return not told
 
