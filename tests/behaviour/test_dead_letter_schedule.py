@@ -141,6 +141,24 @@ async def test_a_daemon_that_does_not_lead_or_is_stopping_tries_nothing(office):
     assert office.compensator.undone == ["act-1"]
 
 
+async def test_where_nothing_may_be_sent_compensations_wait_and_notifications_do_not(office):
+    await office.failed_to_undo()
+    await office.post.outbox.failed("slack", MESSAGE, "503")
+    shadow = Repeater(
+        attempts=office.post.dead_letters,
+        channels=[office.slack],
+        compensator=None,
+        clock=office.clock,
+        may_work=lambda: True,
+    )
+    await asyncio.sleep(301)
+    await shadow.try_due()
+    (left,) = await office.letters
+
+    assert (left.kind, left.attempts) == (LetterKind.COMPENSATION, 0)
+    assert office.slack.subjects == ["Frozen"]
+
+
 async def test_two_daemons_make_one_attempt(office):
     await office.post.outbox.failed("slack", MESSAGE, "503")
     await asyncio.sleep(301)
