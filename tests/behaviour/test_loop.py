@@ -1,6 +1,7 @@
 """The loop as a whole, in virtual time: from a look at the world to an action, a verdict, and what was learned."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ from mape_k.execute import Executor
 from mape_k.loop import Loop, Timing
 from mape_k.model import (
     TERMINAL,
+    Consent,
     CycleResult,
     Mode,
     Phase,
@@ -524,3 +526,47 @@ async def test_a_restart_takes_up_what_it_finds_in_the_journal():
     waiting = (State.UNDO_WANTED, State.FROZEN, State.DEAD)
     assert all(left[state] is state for state in waiting)
     assert {left[before] for before in (State.APPLYING, State.UNCERTAIN, State.VERIFYING)} == {State.IN_FORCE}
+
+
+# what a person is asked
+
+
+def answer(daemon, *, is_given):
+    """Return the event that a person answers the newest question."""
+
+    def tell():
+        asked = daemon.executions[-1]
+        said = Consent(is_given=is_given, by="ada", at=daemon.clock.now(), plan_hash=asked.plan_hash)
+        daemon.journal.rows[asked.execution_id] = replace(asked, consent=said)
+        daemon.loop.wake(WokenBy.OPERATOR)
+
+    return tell
+
+
+async def test_what_a_person_agrees_to_is_done_at_once_and_verified():
+    daemon = Daemon(mode=Mode.APPROVE)
+    await daemon.run(600, (100, answer(daemon, is_given=True)))
+    (execution,) = daemon.executions
+    assert (execution.admitted_at, execution.applied_at) == (at(0), at(100))
+    assert (execution.remediation, execution.verdict) == ("limit", Verdict.IMPROVED)
+    assert daemon.kinds == ["limit_source"]
+
+
+async def test_what_a_person_rejects_is_not_asked_again_before_its_cooldown_and_the_next_best_is():
+    daemon = Daemon(mode=Mode.APPROVE)
+    await daemon.run(760, (100, answer(daemon, is_given=False)), (200, answer(daemon, is_given=False)))
+    asked = [(e.remediation, (e.admitted_at - at(0)).total_seconds()) for e in daemon.executions]
+    assert asked == [("limit", 0), ("block", 120), ("limit", 720)]
+    assert daemon.effector.sent == []
+
+
+async def test_what_nobody_answers_expires_and_is_asked_again_after_its_cooldown():
+    daemon = Daemon(mode=Mode.APPROVE)
+    await daemon.run(1900)
+    asked = [(e.remediation, (e.admitted_at - at(0)).total_seconds(), e.reason) for e in daemon.executions]
+    assert asked == [
+        ("limit", 0, Reason.APPROVAL_EXPIRED),
+        ("block", 930, Reason.APPROVAL_EXPIRED),
+        ("limit", 1860, Reason.APPROVAL_WANTED),
+    ]
+    assert daemon.effector.sent == []
