@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Dialect, delete, exists, func, select, tuple_
 from mape_k.errors import StoreError
 from mape_k.knowledge.schema import Instant, notices
 from mape_k.knowledge.store import Store
-from mape_k.model import Alert, NoticeTally, Quality, Snapshot
+from mape_k.model import Alert, NoticeTally, Quality, Reason, Snapshot
 from mape_k.ports import Clock, Notice
 
 KEEP = timedelta(days=1)
@@ -78,6 +78,8 @@ class SqlNotices:
         """Keep what one webhook announces; return how many of it were new."""
         if len(self._waiting) >= self._limit:
             raise StoreError(f"Knowledge cannot keep up: {self._limit} webhooks wait already")
+        if self._store.hold is Reason.STORE_FULL:
+            raise StoreError(f"{Reason.STORE_FULL.sentence} What is left of it is not for webhooks.")
         kept: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Webhook(notices=notices, group_key=group_key, kept=kept))
         if self._writing is None or self._writing.done():

@@ -55,6 +55,20 @@ def test_an_export_fills_an_empty_knowledge_once(folder, tmp_path):
     assert (again.exit_code, "is not empty" in again.stderr) == (3, True)
 
 
+def test_a_backup_is_a_knowledge_of_its_own(folder, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    told = json.loads(knowledge(folder, "backup", str(copy / "knowledge.db"), "--json").stdout)
+    assert told["bytes"] == (copy / "knowledge.db").stat().st_size
+    assert knowledge(copy, "stats", "--json").stdout == knowledge(folder, "stats", "--json").stdout
+    assert "keep audit.key with it" in knowledge(folder, "backup", str(copy / "knowledge.db")).stdout
+
+
+def test_a_backup_to_where_nothing_can_be_written_ends_with_1(folder):
+    result = knowledge(folder, "backup", "/nowhere/copy.db")
+    assert (result.exit_code, "/nowhere/copy.db: cannot be written" in result.stderr) == (1, True)
+
+
 def test_a_file_that_is_no_export_ends_with_1(tmp_path):
     (tmp_path / "lines").write_text("nonsense")
     result = knowledge(tmp_path / "copy", "import", str(tmp_path / "lines"))
@@ -76,7 +90,7 @@ def test_an_age_out_of_range_is_bad_usage(folder, days):
     assert knowledge(folder, "prune", "--older-than", days).exit_code == 2
 
 
-@pytest.mark.parametrize("command", [("stats",), ("verify",), ("export", "-")])
+@pytest.mark.parametrize("command", [("stats",), ("verify",), ("export", "-"), ("backup", "copy")])
 def test_where_there_is_no_knowledge_the_commands_say_so_in_one_line(tmp_path, command):
     (tmp_path / "audit.key").write_text("ab" * 32)
     result = knowledge(tmp_path, *command)

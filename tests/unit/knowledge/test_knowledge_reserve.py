@@ -90,6 +90,13 @@ async def test_on_the_reserve_outcomes_are_written_and_nothing_is_begun(tmp_path
         assert (await knowledge.journal.open_cycle(a_cycle())).hold is Reason.STORE_FULL
 
 
+async def test_on_the_reserve_no_webhook_is_taken_so_that_it_is_sent_again(tmp_path):
+    async with opened(tmp_path, reserve_bytes=SIZE) as knowledge:
+        await given_up(knowledge, tmp_path)
+        with pytest.raises(StoreError, match="is not for webhooks"):
+            await knowledge.notices.take([], group_key="g")
+
+
 async def test_on_the_reserve_no_snapshots_are_recorded(tmp_path):
     async with opened(tmp_path, reserve_bytes=SIZE) as knowledge:
         await given_up(knowledge, tmp_path)
