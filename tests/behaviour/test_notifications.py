@@ -86,6 +86,7 @@ async def test_what_lasts_is_told_once_over_each_channel_and_once_more_when_it_i
         began, ended = channel.sent
         assert (began.urgency, ended.urgency, ended.is_over) == (Urgency.CRITICAL, Urgency.INFO, True)
         assert "Since 2026-03-01 12:00:00 UTC.\nhttps://mape-k.example" in began.text
+        assert "`mape-k resume --target charter/node-7` gives it back" in began.text
         assert began.facts["execution_id"] == "act-7"
 
 

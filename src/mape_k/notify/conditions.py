@@ -166,15 +166,16 @@ def _of_execution(execution: Execution) -> Condition | None:
     if told is None:
         return None
     urgency, subject, text = told
-    what = f"{execution.remediation} on {execution.pack}/{execution.target}"
+    target = f"{execution.pack}/{execution.target}"
+    what = f"{execution.remediation} on {target}"
     facts = {name: str(getattr(execution, name)) for name in _FACTS}
-    sentence = f"{execution.state.sentence} {text.format(id=execution.execution_id)}"
+    sentence = f"{execution.state.sentence} {text.format(id=execution.execution_id, target=target)}"
     return _condition(f"action {execution.execution_id}", f"{subject}: {what}", urgency, sentence, facts=facts)
 
 
 _FACTS = ("execution_id", "incident_id", "pack", "symptom", "remediation", "target")
 _EXPLAIN = "`mape-k explain {id}` says why."
-_RESUME = f"{_EXPLAIN} Look at the target; then `mape-k resume` gives it back."
+_RESUME = f"{_EXPLAIN} Look at the target; then `mape-k resume --target {{target}}` gives it back."
 _TOLD: Mapping[State, tuple[Urgency, str, str]] = {
     State.AWAITING_APPROVAL: (
         Urgency.WARNING,
