@@ -134,7 +134,7 @@ def _stock(played: Sequence[Played], options: argparse.Namespace) -> Measured:
         "ordinary": len(days),
     }
     conditions = {
-        "needless_bound_per_day": 3 / max(1, len(days)),
+        "needless_bound_per_day": 3 / len(days) if days else None,
         "first_seed": options.seed,
         "cycles": sum(each.cycles for each in played),
         "virtual_hours": round(sum(each.virtual_seconds for each in played) / 3600, 1),

@@ -56,9 +56,9 @@ async def newer_daemon_in_charge(stage: Stage) -> None:
 async def clean_up_of_what_is_in_force(stage: Stage) -> None:
     """The same policy is put in force again before its first life ends; the end of that takes nothing away."""
     town = stage.build()
-    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=60, returns_after=700, cures=SHED))
+    town.faults.append(Fault(node=NODE, quantity="load", level=2, begins=60, returns_after=400, cures=SHED))
     await stage.daemon.start()
-    await stage.until(2500)
+    await stage.until(1500)
     stage.demand(len(stage.effects()) >= 2, "the policy was not put in force again")
     stage.demand(not stage.effects(what="undo"), "the policy that held was taken away")
     stage.demand_told(Reason.SUPERSEDED)

@@ -15,7 +15,7 @@ SHED = frozenset({"shed_load"})
 @story("GitHub, September 2012")
 async def same_again_too_soon(stage: Stage) -> None:
     """The remedy wears off after minutes, again and again; it is not repeated before its cool-down is over."""
-    await _relapsing(stage, hours=1, returns_after=200, max_attempts=99, cooldown_seconds=900)
+    await _relapsing(stage, hours=0.5, returns_after=200, max_attempts=99, cooldown_seconds=900)
     starts = [effect.at for effect in stage.effects()]
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     stage.demand(min(gaps, default=math.inf) >= 900, f"repeated after {min(gaps, default=0):.0f} s")
@@ -26,7 +26,7 @@ async def same_again_too_soon(stage: Stage) -> None:
 @story("GitHub, September 2012")
 async def same_again_and_again(stage: Stage) -> None:
     """Three times within half an hour on one service, and then it is a person's turn."""
-    await _relapsing(stage, hours=1, max_attempts=3)
+    await _relapsing(stage, hours=0.7, max_attempts=3)
     _demand_at_most(stage, 3, per=1800)
     stage.demand_told(Reason.ATTEMPT_BUDGET)
 
@@ -34,7 +34,7 @@ async def same_again_and_again(stage: Stage) -> None:
 @story("GitHub, September 2012")
 async def coming_and_going(stage: Stage) -> None:
     """Attempts are left, but it opened so often lately that a person is asked first."""
-    await _relapsing(stage, hours=1, max_attempts=99, flapping_after=3)
+    await _relapsing(stage, hours=0.7, max_attempts=99, flapping_after=3)
     _demand_at_most(stage, 3, per=3600)
     stage.demand_told(Reason.FLAPPING)
 
@@ -42,7 +42,7 @@ async def coming_and_going(stage: Stage) -> None:
 @story("Amazon EBS, April 2011")
 async def one_service_never_left_in_peace(stage: Stage) -> None:
     """Whatever may be done to a service, only so much is done to one in a time."""
-    await _relapsing(stage, hours=1, max_attempts=99, max_on_target=3)
+    await _relapsing(stage, hours=0.7, max_attempts=99, max_on_target=3)
     _demand_at_most(stage, 3, per=1800)
     stage.demand_told(Reason.TARGET_BUDGET)
 
@@ -50,7 +50,7 @@ async def one_service_never_left_in_peace(stage: Stage) -> None:
 async def _relapsing(
     stage: Stage,
     *,
-    hours: int,
+    hours: float,
     returns_after: float = 400,
     max_attempts: int,
     cooldown_seconds: float = 300,
@@ -170,7 +170,7 @@ async def everything_makes_it_worse(stage: Stage) -> None:
     ]
     stage.change("shed_load", prior_weight=1000.0, limits={"bad_from": 5})
     await stage.daemon.start()
-    await stage.until(3000)
+    await stage.until(2400)
     done = len(stage.effects())
     stage.demand(done == 5, f"{done} actions were begun, none of which helped")
     stage.demand_told(Reason.BAD_OUTCOMES)

@@ -16,10 +16,11 @@ async def charter_out_of_reach(stage: Stage) -> None:
     """The way to the Charter leads over what is ill: all stays as it is until it can be reached again."""
     town = stage.build()
     town.faults.append(Fault(node=OTHER, quantity="load", level=2, begins=30, cures=SHED))
+    town.faults.append(Fault(node=OTHER, quantity="demand", level=120, begins=30))
     town.faults.append(Fault(node=NODE, begins=400))
-    town.trouble_with("charter", 380, 900)
+    town.trouble_with("charter", 380, 750)
     await stage.daemon.start()
-    await stage.until(900)
+    await stage.until(750)
     stage.demand_nothing_done(since=380)
     stage.demand_told(Reason.BLIND, since=450)
     stage.demand_healed(OTHER)
@@ -75,12 +76,12 @@ async def most_are_ill_at_once(stage: Stage) -> None:
     """Four of five services look ill in one moment: the observer is suspected, and nothing is begun."""
     town = stage.build()
     town.faults += [Fault(node=node, begins=100, ends=900) for node in town.nodes[:16]]
-    town.faults.append(Fault(node="node-18", begins=1800))
+    town.faults.append(Fault(node="node-18", begins=1400))
     await stage.daemon.start()
     await stage.until(1000)
     stage.demand_nothing_done()
     stage.demand_told(Reason.STORM)
-    await stage.until(2700)
+    await stage.until(2100)
     stage.demand_healed()
 
 

@@ -51,7 +51,7 @@ class Day:
         """Draw services."""
         return self.chance.sample(self.stage.town.nodes, count)
 
-    def some_time(self, earliest: float = 60.0, latest: float = 300.0) -> float:
+    def some_time(self, earliest: float = 60.0, latest: float = 180.0) -> float:
         """Draw a time."""
         return self.chance.uniform(earliest, latest)
 
@@ -126,8 +126,8 @@ def wrong_first(day: Day) -> None:
 def renewal(day: Day) -> None:
     """The cause outlasts its policy, which is renewed as long as that is so."""
     (node,) = day.some_nodes(1)
-    day.is_overloaded(node, ends=2400.0)
-    day.lasts = day.ends = 2700.0
+    day.is_overloaded(node, ends=1500.0)
+    day.lasts = day.ends = 1700.0
 
 
 def late_alert(day: Day) -> None:
@@ -200,8 +200,8 @@ def again_later(day: Day) -> None:
     """The same service fails a second time, well after it was mended."""
     (node,) = day.some_nodes(1)
     first = day.fails(node, ends=900.0)
-    day.fails(node, begins=first.begins + 2400.0, cures=frozenset({"restart"}))
-    day.again_at, day.actions, day.ends = first.begins + 2400.0, 2, 4200.0
+    day.fails(node, begins=first.begins + 1200.0, cures=frozenset({"restart"}))
+    day.again_at, day.actions, day.ends = first.begins + 1200.0, 2, 2700.0
 
 
 KINDS: tuple[Callable[[Day], None], ...] = (
