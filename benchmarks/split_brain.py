@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ class Found:
     take_overs: list[float] = field(default_factory=list)
     hand_overs: list[float] = field(default_factory=list)
     rounds: Counter[str] = field(default_factory=Counter)
+    told: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, what: str, figures: list[float], figure: float) -> None:
+        """Keep a figure, and by which round."""
+        figures.append(figure)
+        self.told.setdefault(what, []).append(round(figure, 2))
 
 
 Round = Callable[[Trial, Replica, Found], Awaitable[None]]
@@ -126,7 +133,7 @@ async def _pause(trial: Trial, leader: Replica, found: Found) -> None:
             return
         await asyncio.sleep(0.005)
     stopped = time.monotonic()
-    await _taken_over(trial, leader, found)
+    await _taken_over("stopped", trial, leader, found)
     await asyncio.sleep(max(0.0, 3 * trial.lease.seconds - (time.monotonic() - stopped)))
     found.pauses += 1
     leader.signal(signal.SIGCONT)
@@ -135,7 +142,7 @@ async def _pause(trial: Trial, leader: Replica, found: Found) -> None:
 async def _cut_off(trial: Trial, leader: Replica, found: Found) -> None:
     """Let nothing through between the leader and PostgreSQL, without a word."""
     leader.proxy.cut()
-    await _taken_over(trial, leader, found)
+    await _taken_over("cut off", trial, leader, found)
     await asyncio.sleep(trial.lease.seconds / 2)
     leader.proxy.heal()
 
@@ -143,14 +150,14 @@ async def _cut_off(trial: Trial, leader: Replica, found: Found) -> None:
 async def _hang(trial: Trial, leader: Replica, found: Found) -> None:
     """Let no cycle of the leader complete."""
     leader.hang_file.touch()
-    await _taken_over(trial, leader, found, patience=PATIENCE_INTERVALS * INTERVAL)
+    await _taken_over("hanging", trial, leader, found, patience=PATIENCE_INTERVALS * INTERVAL)
     leader.hang_file.unlink()
 
 
 async def _kill(trial: Trial, leader: Replica, found: Found) -> None:
     leader.signal(signal.SIGKILL)
     await leader.ended()
-    await _taken_over(trial, leader, found)
+    await _taken_over("killed", trial, leader, found)
 
 
 async def _hand_over(trial: Trial, leader: Replica, found: Found) -> None:
@@ -158,7 +165,7 @@ async def _hand_over(trial: Trial, leader: Replica, found: Found) -> None:
     began = time.monotonic()
     leader.signal(signal.SIGTERM)
     next_one = await trial.leader(but=leader)
-    found.hand_overs.append(time.monotonic() - began if next_one else float("inf"))
+    found.note("hand-over seconds", found.hand_overs, time.monotonic() - began if next_one else inf)
     await leader.ended()
 
 
@@ -180,10 +187,10 @@ ROUNDS: Mapping[str, Round] = {
 }
 
 
-async def _taken_over(trial: Trial, leader: Replica, found: Found, *, patience: float = 0.0) -> None:
+async def _taken_over(what: str, trial: Trial, leader: Replica, found: Found, *, patience: float = 0.0) -> None:
     began, may_take = time.monotonic(), trial.lease.take_over_seconds + patience
     next_one = await trial.leader(but=leader, within=3 * may_take)
-    found.take_overs.append((time.monotonic() - began) / may_take if next_one else float("inf"))
+    found.note(f"take-over when {what}", found.take_overs, (time.monotonic() - began) / may_take if next_one else inf)
 
 
 def _stock(trial: Trial, found: Found) -> Measured:
@@ -208,6 +215,7 @@ def _stock(trial: Trial, found: Found) -> Measured:
         "rounds": dict(found.rounds),
         "take_overs": len(found.take_overs),
         "hand_overs": len(found.hand_overs),
+        "each": {what: [f if f < inf else None for f in figures] for what, figures in found.told.items()},
         "epochs": len(epochs),
         "effects": len(effects),
         "stale_bound_per_pause": 3 / max(1, found.pauses),
@@ -225,7 +233,7 @@ def _stale(effects: list[dict[str, Any]], epochs: list[tuple[int, str, float]]) 
     highest, stale = 0, []
     for entry in effects:
         epoch, at = entry["epoch"], _seconds(entry["at"])
-        if epoch is None or epoch < highest or at > over_at.get(epoch, float("inf")):
+        if epoch is None or epoch < highest or at > over_at.get(epoch, inf):
             stale.append(f"{entry['sequence']}: epoch {epoch}, {entry['effect']} {entry['idempotency_key']}")
         highest = max(highest, epoch or 0)
     return stale

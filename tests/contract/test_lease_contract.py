@@ -1,6 +1,8 @@
 """Who leads: one at a time, in an epoch that only goes up, by the database's clock and the holder's own."""
 
 import asyncio
+import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import select, update
 
 from fakes_peers import StandingClock
 from frame.postgres import Server
+from integration.clock import SystemClock
 from knowledge_cases import SteppingClock, a_cycle, an_action, brought_to, opened
 from mape_k.errors import ConfigError, FencedError, StoreError
 from mape_k.knowledge.lease import FENCES_ITSELF_AFTER
@@ -220,3 +223,24 @@ async def test_without_the_server_no_lease_is_told_of(postgres, hosts):
         pass
     with pytest.raises(StoreError, match="closed"):
         await knowledge.lease.leader()
+
+
+async def test_a_leader_that_stands_still_in_the_midst_of_a_write_keeps_nobody_out_for_longer_than_its_lease(
+    postgres, hosts
+):
+    url, real = new_url(postgres), SystemClock()
+    shared = {"clock": real, "lease_seconds": 1.0}
+    async with (
+        opened_at(url, hosts / "a", replica="a", **shared) as one,
+        opened_at(url, hosts / "b", replica="b", **shared) as other,
+    ):
+        stands_still = threading.Event()
+        write = asyncio.ensure_future(one.store.write(lambda c: (one.lease.require(c), stands_still.wait(5.0))))
+        began = real.monotonic()
+        while not other.lease.is_held and real.monotonic() - began < 5.0:
+            with suppress(StoreError):
+                await other.lease.acquire()
+        assert other.lease.is_held
+        stands_still.set()
+        with pytest.raises(StoreError):
+            await write

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -44,6 +45,9 @@ __all__ = [
     "copy_database",
     "open_knowledge",
 ]
+
+_Database: TypeAlias = SqliteFile | PostgresDatabase
+_Prepared: TypeAlias = Callable[[], _Database]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +131,8 @@ async def open_knowledge(
         StoreError: not to be opened, no Knowledge, of a newer version, or held by another daemon.
     """
     files = audit_files or AuditFiles.within(database_file(url).parent)
-    database = await asyncio.to_thread(_prepare_whatever, url, files, reserve_bytes, clock.now(), replica)
+    prepared = partial(prepare, url, files, reserve_bytes=reserve_bytes, replica=replica, lease_seconds=lease_seconds)
+    database = await asyncio.to_thread(_prepare_whatever, url, files, clock.now(), prepared)
     store = Store(database, clock=clock, write_seconds=write_seconds)
     seconds = lease_seconds if database.is_shared else None
     make_lease = partial(Lease, store, clock=clock, holder=replica, seconds=seconds, mode=mode)
@@ -138,7 +143,8 @@ async def open_knowledge(
             begun=partial(_note_epoch, files, anchor),
             at_first=partial(_begin_in_place_of, _aside(database), clock),
         )
-        await lease.acquire()
+        with suppress(*(StoreError,) if database.is_shared else ()):  # a standby tries again
+            await lease.acquire()
     except (ConfigError, StoreError):
         await store.close()
         raise
@@ -171,7 +177,7 @@ def _note_epoch(files: AuditFiles, anchor: Anchor, epoch: int, head: audit.Head)
     anchor.note(head)
 
 
-def _aside(database: SqliteFile | PostgresDatabase) -> list[Path]:
+def _aside(database: _Database) -> list[Path]:
     """Return the damaged file in whose place this one is, where there is one."""
     return kept_aside(database.path)[-1:] if isinstance(database, SqliteFile) else []
 
@@ -181,12 +187,10 @@ def _begin_in_place_of(aside: Sequence[Path], clock: Clock, connection: Connecti
         begin_paused(connection, path, clock.now())
 
 
-def _prepare_whatever(
-    url: str, files: AuditFiles, reserve_bytes: int, now: datetime, replica: str
-) -> SqliteFile | PostgresDatabase:
+def _prepare_whatever(url: str, files: AuditFiles, now: datetime, prepared: _Prepared) -> _Database:
     """Prepare the database; a damaged file is set aside first, where it is known to be ours."""
     try:
-        return prepare(url, files, reserve_bytes=reserve_bytes, replica=replica)
+        return prepared()
     except DamagedError:
         if not (files.anchor.exists() or files.epoch.exists()):
             raise
@@ -196,18 +200,18 @@ def _prepare_whatever(
         set_aside(path, files.anchor, now)
     finally:
         lock.release()
-    return prepare(url, files, reserve_bytes=reserve_bytes)
+    return prepared()
 
 
 def prepare(
-    url: str, audit_files: AuditFiles, *, reserve_bytes: int = 0, replica: str = ""
-) -> SqliteFile | PostgresDatabase:
+    url: str, audit_files: AuditFiles, *, reserve_bytes: int = 0, replica: str = "", lease_seconds: float = 10.0
+) -> _Database:
     """Return the database, checked, with its tables up to date and its trail to write; a file is held alone.
 
     Raises:
         ConfigError, StoreError: as :func:`open_knowledge`.
     """
-    database = open_database(url, reserve_bytes=reserve_bytes, replica=replica)
+    database = open_database(url, reserve_bytes=reserve_bytes, replica=replica, lease_seconds=lease_seconds)
     try:
         with database.writer.begin() as connection:
             database.check(connection)

@@ -17,14 +17,16 @@ _ROWS_AT_ONCE = 500
 """Rows that are copied together."""
 
 
-def open_database(url: str, *, replica: str = "", reserve_bytes: int = 0) -> SqliteFile | PostgresDatabase:
+def open_database(
+    url: str, *, replica: str = "", lease_seconds: float = 10.0, reserve_bytes: int = 0
+) -> SqliteFile | PostgresDatabase:
     """Return the database of a URL, open: a file for this process alone, a server's for all replicas.
 
     Raises:
         ConfigError, StoreError: as :class:`SqliteFile` and :class:`PostgresDatabase`.
     """
     if is_postgresql(url):
-        return PostgresDatabase(url, replica=replica)
+        return PostgresDatabase(url, replica=replica, lease_seconds=lease_seconds)
     return SqliteFile(database_file(url), reserve_bytes=reserve_bytes)
 
 

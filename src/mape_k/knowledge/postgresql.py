@@ -20,12 +20,14 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5.0
 """Shorter than the time after which a leader that cannot renew its lease stops acting."""
 LOCK_SECONDS = 3.0
-TRANSACTION_SECONDS = 8.0
-"""After so long a transaction is given up from this side: a connection that was cut without a word never answers."""
+GIVEN_UP_HERE, GIVEN_UP_THERE = 0.8, 0.5
+"""Shares of the lease after which a transaction that stands still is given up: by this side, as a connection that was
+cut without a word never answers; and by the server, as its locks would keep the next leader out."""
 
 _DEADLINE = "deadline"
 _MIGRATING = 0x6D6170656B  # "mapek": the number of the lock under which tables are made and changed
 _KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_LOOKING_SECONDS = 10.0
 _UNACKNOWLEDGED_MS = 5000
 
 _CAUSES = {
@@ -54,6 +56,7 @@ class PostgresDatabase:
     Args:
         url: ``postgresql://user@host:port/database``, with what libpq takes after a question mark.
         replica: how this daemon is called in the server's list of connections.
+        lease_seconds: how long a replica that went silent is waited for.
 
     Raises:
         ConfigError: the driver is not installed, or not a URL.
@@ -64,15 +67,15 @@ class PostgresDatabase:
     hold: Reason | None = None
     reserve_bytes = 0
 
-    def __init__(self, url: str, *, replica: str = "") -> None:
+    def __init__(self, url: str, *, replica: str = "", lease_seconds: float = 10.0) -> None:
         driver = _driver()
         self._shown = shown(url)
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, driver.Error, UnicodeEncodeError)
         name = f"mape-k {replica}".strip()
-        self.writer = _engine(url, name, connections=1)
-        self.reader = _engine(url, name, connections=2, is_reader=True)
+        self.writer = _engine(url, name, lease_seconds, connections=1)
+        self.reader = _engine(url, name, lease_seconds, connections=2, is_reader=True)
         for engine in (self.writer, self.reader):
-            _give_up_in_time(engine, driver)
+            _give_up_in_time(engine, driver, GIVEN_UP_HERE * lease_seconds)
 
     def check(self, connection: Connection) -> None:
         """Make tables under a lock, one replica after the other; the server itself looks after its pages."""
@@ -120,15 +123,15 @@ def _driver() -> ModuleType:
     return psycopg
 
 
-def _engine(url: str, name: str, *, connections: int, is_reader: bool = False) -> Engine:
+def _engine(url: str, name: str, lease_seconds: float, *, connections: int, is_reader: bool = False) -> Engine:
     return create_engine(
         _parsed(url),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=TRANSACTION_SECONDS,
+        pool_timeout=lease_seconds,
         isolation_level="REPEATABLE READ" if is_reader else "READ COMMITTED",
-        connect_args=_options(name, is_reader=is_reader),
+        connect_args=_options(name, lease_seconds, is_reader=is_reader),
     )
 
 
@@ -140,13 +143,13 @@ def _parsed(url: str) -> URL:
         raise ConfigError([f"MAPE_K_KNOWLEDGE_URL is not a database URL: {expected}"]) from error
 
 
-def _options(name: str, *, is_reader: bool) -> dict[str, Any]:
+def _options(name: str, lease_seconds: float, *, is_reader: bool) -> dict[str, Any]:
     """Return how to connect: who goes silent is given up, and an acknowledged row is on the server's disk."""
     server = {
         "synchronous_commit": "on",
         "statement_timeout": f"{STATEMENT_SECONDS * 1000:.0f}",
         "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{TRANSACTION_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{GIVEN_UP_THERE * lease_seconds * 1000:.0f}",
         "default_transaction_read_only": "on" if is_reader else "off",
         "timezone": "UTC",
     }
@@ -159,7 +162,7 @@ def _options(name: str, *, is_reader: bool) -> dict[str, Any]:
     }
 
 
-def _give_up_in_time(engine: Engine, driver: ModuleType) -> None:
+def _give_up_in_time(engine: Engine, driver: ModuleType, seconds: float) -> None:
     """Cut connections that are in use for too long: behind a proxy, no timeout of TCP ever fires.
 
     Each is tried out before its use, within that time, so that a server which was started again is found again.
@@ -167,7 +170,7 @@ def _give_up_in_time(engine: Engine, driver: ModuleType) -> None:
 
     @event.listens_for(engine, "checkout")
     def begin(connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:  # noqa: ANN401 - the driver's
-        timer = record.info[_DEADLINE] = Timer(TRANSACTION_SECONDS, _cut, (connection,))
+        timer = record.info[_DEADLINE] = Timer(seconds, _cut, (connection,))
         timer.daemon = True
         timer.start()
         try:
@@ -204,11 +207,11 @@ def looking(url: str) -> Iterator[Connection]:
         ConfigError: as :class:`PostgresDatabase`. StoreError: it cannot be read.
     """
     driver = _driver()
-    options = _options("mape-k looking", is_reader=True)
+    options = _options("mape-k looking", _LOOKING_SECONDS, is_reader=True)
     engine = create_engine(_parsed(url), poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=options)
     try:
         with engine.begin() as connection:
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            unhurried(connection)
             yield connection
     except (SQLAlchemyError, driver.Error) as error:
         raise StoreError(_described(shown(url), error)) from error
