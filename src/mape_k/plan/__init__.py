@@ -1,12 +1,12 @@
 """P: what to do about it, or why not. A deterministic function of assessment, catalogue and ledger."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from mape_k.guards import Proposal, pack_hold, question, refusal
+from mape_k.guards import Proposal, held_packs, question, refusal
 from mape_k.model import (
     Action,
     Assessment,
@@ -49,7 +49,7 @@ def make_plan(assessment: Assessment, catalogue: Catalogue, ledger: Ledger) -> P
     same on several targets is done in stages.
     """
     ledger = ledger.seeing(assessment.outlooks)
-    situation = _Situation(assessment, catalogue, ledger)
+    situation = _Situation(assessment, catalogue, ledger, held_packs(ledger, catalogue))
     decisions = _decide_in_turn(situation)
     guarded, refused = within_blast_radius(decisions, assessment, catalogue, ledger)
     staged = in_stages(guarded, catalogue, ledger)
@@ -69,6 +69,7 @@ class _Situation:
     assessment: Assessment
     catalogue: Catalogue
     ledger: Ledger
+    held_packs: Mapping[str, Reason]
 
     def after(self, action: Action) -> Self:
         """Return the situation once an action is admitted, so that the next one finds its target and budgets taken."""
@@ -143,7 +144,7 @@ def _held(incident: Incident, situation: _Situation) -> Reason | None:
     settle = timedelta(seconds=limits.settle_after_blindness_seconds)
     if any(assessment.as_of - lost_at < settle for lost_at in ledger.sight_lost_at.values()):
         return Reason.SETTLING
-    return pack_hold(incident.root.pack, limits, ledger)
+    return situation.held_packs.get(incident.root.pack)
 
 
 def _nothing_to_act_upon(incident: Incident) -> Reason:
