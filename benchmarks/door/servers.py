@@ -54,17 +54,41 @@ async def bare_receiver(folder: Path) -> AsyncIterator[Server]:
 async def daemon(folder: Path, plant: str | None = None) -> AsyncIterator[Server]:
     """Run the daemon with its shipped settings, or with a bug; the peers that it looks at are not there."""
     port, file = free_port(), folder / "knowledge.db"
+    planted = [sys.executable, "-m", "door.planted", str(plant)]
+    command = planted if plant else python_module("mape_k", "run")
+    env = _settings(folder, file, port) | NOWHERE
+    async with _running(command, port, file, folder / "daemon.log", env) as server:
+        yield server
+
+
+@asynccontextmanager
+async def acting_daemon(folder: Path, peers_port: int, pack: Path) -> AsyncIterator[Server]:
+    """Run the daemon with its shipped settings and one pack, acting on peers that share a port."""
+    port, file, peers = free_port(), folder / "knowledge.db", f"http://127.0.0.1:{peers_port}"
+    own = {"MAPE_K_MODE": "enforce", "MAPE_K_PACKS": str(pack), "MAPE_K_ACTION_BUDGET": "1000"}
+    env = _settings(folder, file, port) | dict.fromkeys(NOWHERE, peers) | own
+    async with _running(python_module("mape_k", "run"), port, file, folder / "daemon.log", env) as server:
+        yield server
+
+
+@asynccontextmanager
+async def script(folder: Path, peers_port: int) -> AsyncIterator[Server]:
+    """Run the script that asks, keeps and sends as the daemon does, and decides nothing."""
+    port, file = free_port(), folder / "script.db"
+    words = [str(file), TOKEN, str(port), f"http://127.0.0.1:{peers_port}"]
+    command = [sys.executable, "-m", "door.script", *words]
+    async with _running(command, port, file, folder / "script.log", dict(os.environ)) as server:
+        yield server
+
+
+def _settings(folder: Path, file: Path, port: int) -> dict[str, str]:
     own = {
         "MAPE_K_LISTEN": f"127.0.0.1:{port}",
         "MAPE_K_KNOWLEDGE_URL": f"sqlite:///{file}",
         "MAPE_K_INGEST_TOKEN": TOKEN,
         "STATE_DIRECTORY": str(folder),
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAPE_K_")}
-    planted = [sys.executable, "-m", "door.planted", str(plant)]
-    command = planted if plant else python_module("mape_k", "run")
-    async with _running(command, port, file, folder / "daemon.log", inherited | NOWHERE | own) as server:
-        yield server
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAPE_K_")} | own
 
 
 @asynccontextmanager
@@ -73,7 +97,7 @@ async def _running(command: list[str], port: int, file: Path, log: Path, env: di
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=env, cwd=BENCHMARKS)
     try:
         async with asyncio.timeout(START_SECONDS):
-            await _listening(port)
+            await _listening(port, process)
         yield Server(port=port, file=file, process=process)
     finally:
         if process.returncode is None:
@@ -81,8 +105,8 @@ async def _running(command: list[str], port: int, file: Path, log: Path, env: di
             await process.wait()
 
 
-async def _listening(port: int) -> None:
-    while True:
+async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
+    while process.returncode is None:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except ConnectionRefusedError:
@@ -90,3 +114,4 @@ async def _listening(port: int) -> None:
         else:
             writer.close()
             return
+    raise RuntimeError(f"the server ended with {process.returncode} before it listened")
