@@ -52,7 +52,9 @@ def _lifetime(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Pa
     if not isinstance(lifetime, str) and lifetime.ttl <= deadline:
         yield (*here, "lifetime", "ttl"), f"ends before verify.deadline ({deadline:g}s) can judge it; give it more"
     if not isinstance(lifetime, str) and 2 * remediation.probation >= lifetime.ttl:
-        reason = f"leaves no half of lifetime.ttl ({lifetime.ttl:g}s) to decide about its end; give it less"
+        reason = (
+            f"takes half of lifetime.ttl ({lifetime.ttl:g}s) or more, too much to decide about its end; give it less"
+        )
         yield (*here, "probation"), reason
 
 
