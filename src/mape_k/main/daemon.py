@@ -216,16 +216,15 @@ class Daemon:
         """Ask what really happened to all that an earlier daemon left open; what is not answered in time goes on."""
         try:
             ledger = await self.knowledge.journal.ledger()
-        except StoreError as error:  # the cycles say so, too, and take up what they find
+            asked = await self.loop.executor.reconcile(
+                ledger.open_executions,
+                self.loop.catalogue,
+                mode=self.settings.mode,
+                budget_seconds=self.settings.execute_budget,
+            )
+            log.info("taken_up", asked=len(asked), open=len(ledger.open_executions))
+        except Exception as error:  # noqa: BLE001 - the cycles say what is wrong, and take up what they find
             log.warning("not_taken_up", error=str(error))
-            return
-        asked = await self.loop.executor.reconcile(
-            ledger.open_executions,
-            self.loop.catalogue,
-            mode=self.settings.mode,
-            budget_seconds=self.settings.execute_budget,
-        )
-        log.info("taken_up", asked=len(asked), open=len(ledger.open_executions))
 
     def lead_changed(self, leads: bool) -> None:
         """Take up what is open as the new leader, or leave everything to another one."""
