@@ -120,7 +120,7 @@ async def _settled(trial: Trial) -> Replica | None:
         if replica.process is None or replica.process.returncode is not None:
             await replica.start()
     await asyncio.sleep(SETTLE_SECONDS)
-    return await trial.leader()
+    return await trial.leader() if await trial.both_look(START_SECONDS) else None
 
 
 async def _pause(trial: Trial, leader: Replica, found: Found) -> None:

@@ -124,14 +124,27 @@ class Trial:
     overlaps: int = 0
     samples: int = 0
 
-    async def leads(self, replica: Replica) -> int | None:
-        """Return the epoch in which a replica says that it leads; None: it does not, or does not answer."""
+    async def status(self, replica: Replica) -> dict[str, Any]:
+        """Return what a replica says of itself; nothing: it does not answer."""
         with suppress(aiohttp.ClientError, TimeoutError):
             async with self.http.get(f"http://127.0.0.1:{replica.port}/api/v1/status") as answer:
-                if answer.status == 200:
-                    status = await answer.json()
-                    return int(status["epoch"]) if status["is_leader"] else None
-        return None
+                return dict(await answer.json()) if answer.status == 200 else {}
+        return {}
+
+    async def leads(self, replica: Replica) -> int | None:
+        """Return the epoch in which a replica says that it leads; None: it does not, or does not answer."""
+        status = await self.status(replica)
+        return int(status["epoch"]) if status.get("is_leader") else None
+
+    async def both_look(self, within: float) -> bool:
+        """Wait until both replicas have completed a cycle, and their last one; return whether they did in time."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            last = [(await self.status(replica)).get("last_cycle") for replica in self.replicas]
+            if all(cycle and cycle["result"] == "completed" for cycle in last):
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     async def leader(self, *, but: Replica | None = None, within: float = GIVE_UP_SECONDS) -> Replica | None:
         """Return the replica that leads, as soon as one does; None: none within so many seconds."""
