@@ -162,6 +162,15 @@ async def test_damage_found_at_run_time_holds_everything_and_keeps_a_copy(tmp_pa
         assert copy.stat().st_mode & 0o777 == 0o600
 
 
+async def test_where_any_page_is_damaged_none_is_written_any_more(tmp_path):
+    async with opened(tmp_path) as knowledge:
+        execution = await admitted(knowledge.journal)
+        knowledge.store._database.note_damage("page 7")
+        with pytest.raises(StoreError, match="page 7"):
+            await knowledge.journal.move(execution, State.APPLYING)
+        assert (await knowledge.journal.execution("x-1")).state is State.ADMITTED
+
+
 async def test_pages_are_looked_at_once_a_day(tmp_path):
     clock = SteppingClock()
     async with opened(tmp_path, clock=clock) as knowledge:
