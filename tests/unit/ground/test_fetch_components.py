@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from fetch_components import FIXED_TEMPLATES, Component, NotAvailableError, apt_options, fetch, link, relocate_templates
+from fetch_components import (
+    COMPONENTS,
+    FIXED_TEMPLATES,
+    POSTGRESQL,
+    Component,
+    NotAvailableError,
+    apt_options,
+    fetch,
+    link,
+    parts,
+    relocate_templates,
+    write_starters,
+)
 
 TOY = Component(name="toyserver", package="toy", also_known_as=("toy-server",))
 
@@ -103,3 +115,26 @@ def test_an_alertmanager_that_carries_its_templates_is_left_alone(tmp_path: Path
 
     assert program.read_bytes() == before
     assert not (tmp_path / "alertmanager").exists()
+
+
+def test_an_unpacked_postgresql_is_started_with_the_libraries_beside_it(tmp_path: Path) -> None:
+    place = tmp_path / "unpacked" / "postgresql-15"
+    (place / "usr/lib/x86_64").mkdir(parents=True)
+    (place / "usr/lib/x86_64/libpq.so.5").touch()
+    program = a_program(place / POSTGRESQL / "postgres")
+    program.write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH" "$@"\n')
+
+    write_starters(place)
+    done = subprocess.run([place / "usr/bin/postgres", "-D", "x"], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split()[0].split(":")[0] == str(place / "usr/lib/x86_64")
+    assert done.stdout.split()[1:] == ["-D", "x"]
+
+
+def test_postgresql_comes_with_what_small_systems_lack() -> None:
+    assert parts("prometheus") == ("prometheus",)
+    assert "libpq5" in parts("postgresql-15")
+    assert {c.banner for c in COMPONENTS if c.package == "postgresql-15"} == {
+        "postgres (PostgreSQL)",
+        "initdb (PostgreSQL)",
+    }
