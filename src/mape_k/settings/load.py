@@ -19,7 +19,7 @@ _TAKEN = (*VARIABLES, *(secret + FILE for secret in SECRETS))
 _KNOWN = (*_TAKEN, *_OF_THE_TESTS)
 _MAX_SECRET_BYTES = 8192
 _ROUNDING = 1e-9
-_CREDENTIALS = re.compile(r"//.*@")
+_CREDENTIALS = re.compile(r"(?<=//).*(?=@)|(?<=password=)[^&]*")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -97,7 +97,7 @@ def _validate(given: Mapping[str, str]) -> tuple[Settings, Mapping[str, ErrorDet
 def _told(name: str, text: str, error: ErrorDetails) -> str:
     field = next(field for field in Settings.model_fields.values() if field.alias == name)
     own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
-    shown = " (not shown)" if name in SECRETS else f"={printable(_CREDENTIALS.sub('//***@', text))}"
+    shown = " (not shown)" if name in SECRETS else f"={printable(_CREDENTIALS.sub('***', text))}"
     return f"{name}{shown}: {own or f'expected {field.description}'}"
 
 

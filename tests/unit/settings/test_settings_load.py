@@ -292,3 +292,29 @@ def test_reading_the_settings_imports_nothing_that_only_the_daemon_needs():
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_password_of_a_shared_knowledge_comes_from_its_own_variable():
+    url = "postgresql://me@db.example:5433/mapek?sslmode=verify-full"
+    settings = load_settings(HOME | {"MAPE_K_KNOWLEDGE_URL": url, "MAPE_K_KNOWLEDGE_PASSWORD": "p@ss/w:rd"})
+    assert settings.knowledge_file_url == url.replace("me@", "me:p%40ss%2Fw%3Ard@")
+    assert "p@ss" not in repr(settings)
+    assert load_settings(HOME | {"MAPE_K_KNOWLEDGE_URL": url}).knowledge_file_url == url
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@h/db", "postgresql://me@h/db?password=secret"])
+def test_a_password_in_the_address_of_knowledge_is_refused(url: str):
+    (line,) = problems(MAPE_K_KNOWLEDGE_URL=url)
+    assert "MAPE_K_KNOWLEDGE_PASSWORD_FILE" in line
+    assert "secret" not in line
+
+
+def test_three_renewals_must_fit_into_a_lease():
+    (line,) = problems(MAPE_K_LEASE_SECONDS="8")
+    assert "MAPE_K_LEASE_RENEW_SECONDS=3: expected at most a third of MAPE_K_LEASE_SECONDS=8" in line
+
+
+def test_a_replica_is_named_by_host_and_port_unless_it_is_given_a_name():
+    assert load_settings(HOME).replica_name.endswith(":8001")
+    assert load_settings(HOME | {"MAPE_K_REPLICA": "mape-k-1"}).replica_name == "mape-k-1"
+    assert "letters" in problems(MAPE_K_REPLICA="two words")[0]
