@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
 
-from mape_k.errors import ConfigError, StoreError
+from mape_k.errors import MapeKError
 from mape_k.knowledge import AuditFiles, Knowledge, open_knowledge
 from mape_k.knowledge.inspection import inspect_knowledge
 from mape_k.knowledge.quarantine import kept_aside
@@ -136,7 +136,7 @@ async def look(folder: Path, clock: SecondsClock) -> After:
         knowledge = await open_knowledge(url(folder), clock=clock, mode=Mode.ENFORCE)
         await knowledge.close()
         problems = inspect_knowledge(url(folder), AuditFiles.within(folder)).problems
-    except (StoreError, ConfigError) as error:
+    except MapeKError as error:
         return After(frozenset(), str(error))
     aside = [f"set aside as {each.name}" for each in kept_aside(folder / FILE)]
     damage = "; ".join([*aside, *(f"{problem.check}: {problem.what}" for problem in problems)])
