@@ -263,7 +263,7 @@ def test_an_action_that_was_under_way_at_a_kill_is_judged_after_the_restart(stat
             (action,) = again.actions()
             assert again.get("/api/v1/status")["epoch"] == 2
 
-        assert (action["state"], action["verdict"]) == ("in_force", "improved")
+        assert (action["state"], action["verdict"]) == ("probation", "improved")
         assert world.effects() == [action["execution_id"]]
 
 

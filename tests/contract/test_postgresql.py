@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,7 @@ async def test_rows_move_from_a_file_to_a_server_and_numbers_go_on(url, tmp_path
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 async def test_tables_of_an_earlier_version_become_those_of_today(revision, postgres, url, tmp_path):
-    engine = open_database(url).writer
-    with engine.begin() as connection:
+    with closing(open_database(url)) as database, database.writer.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(FOLDER))
         config.attributes["connection"] = connection

@@ -185,6 +185,8 @@ class Daemon:
             epoch=self.knowledge.epoch,
             leads=self.knowledge.lease.is_held,
         )
+        if self.people is not None:
+            self.people.introduce()
         self.loop.closed = self.closed
         gc.freeze()  # what is here now stays for good: to look it through again and again would delay webhooks
         self.systemd.ready(f"{self.settings.mode}, listening on {address}")

@@ -56,8 +56,16 @@ def _email(settings: Settings, clock: Clock) -> EmailNotifier | None:
 class People:
     """Tells people, and tries again what failed, beside the loop and never in its way."""
 
+    ways: tuple[Notifier, ...]
     notifications: Notifications
     repeater: Repeater
+
+    def introduce(self) -> None:
+        """Say over which channels people are told, or that nobody is."""
+        if self.ways:
+            log.info("notifications", channels=[way.name for way in self.ways])
+        else:
+            log.warning("nobody_is_told", remedy="set one of the variables MAPE_K_NOTIFY_…")
 
     def observe(self, report: CycleReport) -> None:
         """Take a cycle that ended; never waits."""
@@ -80,14 +88,11 @@ def make_people(
     metrics: Metrics,
     may_work: Callable[[], bool],
 ) -> People:
-    """Wire the channels, and say when there are none."""
+    """Wire the channels."""
     ways = channels(settings, http, clock)
-    if ways:
-        log.info("notifications", channels=[way.name for way in ways])
-    else:
-        log.warning("nobody_is_told", remedy="set one of the variables MAPE_K_NOTIFY_…")
     shared: dict[str, Any] = {"channels": ways, "clock": clock, "counted": metrics.notified}
     return People(
+        ways=ways,
         notifications=Notifications(
             outbox=knowledge.outbox,
             dead_letters=knowledge.dead_letters,
