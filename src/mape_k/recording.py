@@ -2,11 +2,12 @@
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -48,29 +49,42 @@ def to_document(value: object) -> Any:  # noqa: ANN401 - JSON's own type is Any
     Raises:
         TypeError: there is no document form for it.
     """
-    match value.value if isinstance(value, Enum) else value:
-        case np.ndarray() | np.generic() as numbers:
-            document = to_document(numbers.tolist())
-        case None | bool() | int() as plain:
-            document = plain
-        case float() as number:
-            document = number if math.isfinite(number) else None
-        case str() as text:
-            document = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-        case datetime() as time:
-            document = time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case Mapping() as mapping:
-            document = {_key(key): to_document(item) for key, item in mapping.items()}
-        case other:
-            document = _compound(other)
-    return document
+    kind: type[Any] = type(value)
+    return _form(kind)(value)
 
 
-def _compound(value: object) -> Any:  # noqa: ANN401 - as to_document
-    if isinstance(value, Sequence | AbstractSet) and not isinstance(value, bytes):
-        return [to_document(item) for item in value]
-    if is_dataclass(value):
-        return {each.name: to_document(getattr(value, each.name)) for each in fields(value)}
+@cache
+def _form(kind: type) -> Callable[[Any], Any]:
+    """Return what makes documents of the values of a type; a storm brings thousands of them in each cycle."""
+    forms: dict[tuple[type, ...], Callable[[Any], Any]] = {
+        (Enum,): lambda member: to_document(member.value),
+        (np.ndarray, np.generic): lambda numbers: to_document(numbers.tolist()),
+        (type(None), bool, int): _unchanged,
+        (float,): lambda number: number if math.isfinite(number) else None,
+        (str,): _text,
+        (datetime,): lambda time: time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        (Mapping,): lambda mapping: {_key(key): to_document(item) for key, item in mapping.items()},
+        (bytes,): _refused,
+        (Sequence, AbstractSet): lambda items: [to_document(item) for item in items],
+    }
+    known = next((form for kinds, form in forms.items() if issubclass(kind, kinds)), None)
+    return known or (_form_of_fields(kind) if is_dataclass(kind) else _refused)
+
+
+def _form_of_fields(kind: type) -> Callable[[Any], Any]:
+    names = tuple(each.name for each in fields(kind))
+    return lambda value: {name: to_document(getattr(value, name)) for name in names}
+
+
+def _unchanged(value: object) -> object:
+    return value
+
+
+def _text(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _refused(value: object) -> Any:  # noqa: ANN401 - as to_document
     raise TypeError(f"a {type(value).__name__} has no document form")
 
 

@@ -1,17 +1,40 @@
 """What is kept of a cycle: its report, its snapshot, its incidents, and what it saw of open executions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, update
 
+from mape_k.knowledge import bulk
 from mape_k.knowledge.ledger import OUTLOOKS, SIGHT_LOST_AT, read_outlooks, read_sight_lost_at, write_meta
 from mape_k.knowledge.schema import cycles, executions, incidents, snapshots
 from mape_k.model import Assessment, CycleReport, CycleResult, Decision, Incident, Plan, Snapshot
 from mape_k.recording import to_document
 
 INTERRUPTED = "the daemon stopped during this cycle"
+
+_INCIDENT = (
+    "incident_id",
+    "state",
+    "pack",
+    "symptom",
+    "target",
+    "opened_at",
+    "last_seen_at",
+    "document",
+    "decision",
+)
+_SEEN_AGAIN = ", ".join(
+    (
+        *(f"{name} = excluded.{name}" for name in _INCIDENT if name not in ("incident_id", "decision")),
+        "closed_at = NULL",
+        "decision = CASE excluded.decision WHEN 'null' THEN incidents.decision ELSE excluded.decision END",
+    )
+)
+"""Of a cycle that decided nothing, an incident keeps the decision that it has."""
+
+_CLOSED_AT_ONCE = 500
 
 
 def begin(connection: Connection, report: CycleReport) -> None:
@@ -78,30 +101,33 @@ def _keep_outlooks(connection: Connection, assessment: Assessment) -> None:
 
 def _keep_incidents(connection: Connection, assessment: Assessment, plan: Plan | None) -> None:
     decisions = {decision.incident_id: decision for decision in plan.decisions} if plan else {}
-    for incident in assessment.incidents:
-        _keep_incident(connection, incident, decisions, assessment.as_of)
-    gone = incidents.c.incident_id.in_(assessment.closed) & (incidents.c.state == "open")
-    connection.execute(update(incidents).where(gone).values(state="closed", closed_at=assessment.as_of))
+    bind = {name: bulk.binder(incidents.c[name], connection.dialect) for name in _INCIDENT}
+    rows = [
+        tuple(bind[name](value) for name, value in _incident_row(incident, decisions, assessment.as_of).items())
+        for incident in assessment.incidents
+    ]
+    bulk.upsert(connection, incidents, _INCIDENT, rows, changes=_SEEN_AGAIN)
+    _close(connection, assessment.closed, assessment.as_of)
 
 
-def _keep_incident(
-    connection: Connection, incident: Incident, decisions: Mapping[str, Decision], as_of: datetime
-) -> None:
-    decision = decisions.get(incident.incident_id)
-    row = {
+def _incident_row(incident: Incident, decisions: Mapping[str, Decision], as_of: datetime) -> dict[str, object]:
+    return {
+        "incident_id": incident.incident_id,
         "state": "open",
         "pack": incident.root.pack,
         "symptom": incident.root.symptom,
         "target": incident.root.target,
         "opened_at": incident.opened_at,
         "last_seen_at": as_of,
-        "closed_at": None,
         "document": to_document(incident) | {"severity": incident.root.severity.value},
+        "decision": decisions.get(incident.incident_id),
     }
-    changes = row | ({"decision": decision} if decision else {})
-    same = incidents.c.incident_id == incident.incident_id
-    if not connection.execute(update(incidents).where(same).values(changes)).rowcount:
-        connection.execute(insert(incidents).values(row | {"incident_id": incident.incident_id, "decision": decision}))
+
+
+def _close(connection: Connection, gone: Sequence[str], at: datetime) -> None:
+    for start in range(0, len(gone), _CLOSED_AT_ONCE):
+        some = incidents.c.incident_id.in_(gone[start : start + _CLOSED_AT_ONCE]) & (incidents.c.state == "open")
+        connection.execute(update(incidents).where(some).values(state="closed", closed_at=at))
 
 
 def _keep_observations(connection: Connection, assessment: Assessment, epoch: int) -> None:

@@ -3,17 +3,18 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import chain
 
 import msgspec
-from sqlalchemy import Connection, Dialect, delete, exists, func, select, tuple_
+from sqlalchemy import Connection, delete, exists, func, select, tuple_
 
 from mape_k.errors import StoreError
-from mape_k.knowledge.schema import Instant, notices
+from mape_k.knowledge import bulk
+from mape_k.knowledge.schema import notices
 from mape_k.knowledge.store import Store
 from mape_k.model import Alert, NoticeTally, Quality, Reason, Snapshot
 from mape_k.ports import Clock, Notice
@@ -29,9 +30,9 @@ _LONGEST_LABELS = 8192
 _LOOKED_UP_AT_ONCE = 500
 _MOST_COMPARED = 20_000
 
-_ROWS_AT_ONCE = 100
 _KEY = ("fingerprint", "starts_at", "status")
 _COLUMNS = (*_KEY, "name", "labels", "group_key", "received_at", "first_received_at", "times")
+_AGAIN = "times = notices.times + excluded.times, received_at = excluded.received_at"
 
 _Key = tuple[str, ...]
 _Row = tuple[object, ...]
@@ -115,53 +116,27 @@ def _keep(connection: Connection, webhooks: Sequence[_Webhook], now: datetime) -
     times = Counter(chain.from_iterable(parts))
     rows = {key: row for part in parts for key, row in part.items()}
     known = _known(connection, list(rows))
-    at = _instant(now, connection.dialect)
-    for some in _batches([(*key, *row, at, at, times[key]) for key, row in rows.items()]):
-        connection.exec_driver_sql(_keeping(connection.dialect.paramstyle, len(some)), _flat(some))
+    at = bulk.binder(notices.c.received_at, connection.dialect)(now)
+    kept = [(*key, *row, at, at, times[key]) for key, row in rows.items()]
+    bulk.upsert(connection, notices, _COLUMNS, kept, changes=_AGAIN)
     return [_count_new(part, known) for part in parts]
 
 
 def _known(connection: Connection, keys: Sequence[_Key]) -> set[_Key]:
     found: set[_Key] = set()
-    for some in _batches(keys):
+    for some in bulk.batches(keys):
         statement = _looking_up(connection.dialect.paramstyle, len(some))
-        found.update(map(tuple, connection.exec_driver_sql(statement, _flat(some))))
+        found.update(map(tuple, connection.exec_driver_sql(statement, bulk.flat(some))))
     return found
-
-
-# In the driver's own form, many rows in a statement: the toolkit's care for each row would cost more than the engine,
-# and so would the driver's, which gives the interpreter away and asks for it back with each row.
-
-
-@cache
-def _keeping(paramstyle: str, rows: int) -> str:
-    return f"""
-INSERT INTO notices ({", ".join(_COLUMNS)}) VALUES {_marks(paramstyle, rows, len(_COLUMNS))}
-ON CONFLICT ({", ".join(_KEY)})
-DO UPDATE SET times = notices.times + excluded.times, received_at = excluded.received_at
-"""  # noqa: S608 (made of names and marks)
 
 
 @cache
 def _looking_up(paramstyle: str, keys: int) -> str:
     return f"""
-WITH sent (fingerprint, starts_at, status) AS (VALUES {_marks(paramstyle, keys, len(_KEY))})
+WITH sent (fingerprint, starts_at, status) AS (VALUES {bulk.marks(paramstyle, keys, len(_KEY))})
 SELECT kept.fingerprint, kept.starts_at, kept.status FROM sent CROSS JOIN notices AS kept
 WHERE kept.fingerprint = sent.fingerprint AND kept.starts_at = sent.starts_at AND kept.status = sent.status
 """  # noqa: S608 (made of marks)
-
-
-def _marks(paramstyle: str, rows: int, columns: int) -> str:
-    row = ", ".join(["?" if paramstyle == "qmark" else "%s"] * columns)
-    return ", ".join([f"({row})"] * rows)
-
-
-def _batches(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
-
-
-def _flat(rows: Sequence[_Row]) -> _Row:
-    return tuple(chain.from_iterable(rows))
 
 
 def _count_new(rows: Mapping[_Key, _Row], known: set[_Key]) -> int:
@@ -185,12 +160,6 @@ def _rows(webhook: _Webhook) -> dict[_Key, _Row]:
 def _text(text: str) -> str:
     """Return a text as every engine takes it."""
     return text[:_LONGEST_TEXT].replace("\0", "")
-
-
-def _instant(time: datetime, dialect: Dialect) -> object:
-    """Return a time as the driver is given it."""
-    written = Instant().dialect_impl(dialect).bind_processor(dialect)
-    return written(time) if written else time
 
 
 def _json(labels: Mapping[str, str]) -> str:
