@@ -22,6 +22,7 @@ FENCES_ITSELF_AFTER = 0.7
 """The share of the lease after which a leader that could not renew it stops acting, by its own clock."""
 _NOBODY = ""
 _OURS = leases.c.name == LEADER
+_EPOCH = select(meta.c.document).where(meta.c.name == EPOCH).with_for_update()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,10 +229,11 @@ def refuse_when_led(connection: Connection, now: datetime) -> None:
 
 def _epoch(connection: Connection) -> int:
     """Return the epoch, and keep its row as it is until the transaction ends, where several may write."""
-    locking = select(meta.c.name).where(meta.c.name == EPOCH).with_for_update()
-    if connection.execute(locking).first() is None and connection.dialect.name == "postgresql":
+    epoch = connection.execute(_EPOCH).scalar()
+    if epoch is None and connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE")  # nobody led yet: there is no row
-    return int(read_meta(connection, EPOCH) or 0)
+        epoch = read_meta(connection, EPOCH)
+    return int(epoch or 0)
 
 
 def _now(connection: Connection, own: datetime) -> datetime:

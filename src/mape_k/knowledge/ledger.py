@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, tuple_, update
 
 from mape_k.knowledge.schema import executions, incidents, meta, pauses, success_rates
 from mape_k.model import TERMINAL, Execution, Ledger, Mode, OpenIncident, Outlook, Pause, SuccessRate
@@ -17,6 +17,7 @@ _MOST_CLOSED = 1000  # the newest, so that short windows stay exact whatever hap
 T = TypeVar("T", Execution, OpenIncident)
 _EXECUTION = [executions.c[field.name] for field in fields(Execution)]
 _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
+_META = select(meta.c.document).where(meta.c.name == bindparam("wanted"))
 
 EPOCH = "epoch"
 KEYS_ECHOED = "keys_echoed"
@@ -84,7 +85,7 @@ def read_outlooks(connection: Connection) -> dict[str, Outlook]:
 
 def read_meta(connection: Connection, name: str) -> Any:  # noqa: ANN401 - each name has a document of its own
     """Return the document kept under a name; None where there is none."""
-    return connection.execute(select(meta.c.document).where(meta.c.name == name)).scalar()
+    return connection.execute(_META, {"wanted": name}).scalar()
 
 
 def write_meta(connection: Connection, name: str, document: object) -> None:
