@@ -3,8 +3,10 @@
 The daemon and the reference Charter are the real programs, each a process of its own. Prometheus and Alertmanager are
 one small scripted server, so that thousands of incidents pass in minutes. The daemon is killed with SIGKILL around its
 commits and requests, during migration, recovery, renewal and roll-back, and at any time; every fifth of its lives is a
-process started afresh, the others are forked from one that has imported it already. Files are kept in memory where the
-machine allows: what a killed process wrote outlives it without any disk.
+process started afresh, the others are forked from one that has imported it already. A point counts as covered when the
+daemon died there twice. A recovery begins with the process, whose imports count by processor time, and ends when
+nothing that an earlier life left half done is open. Files are kept in memory where the machine allows: what a killed
+process wrote outlives it without any disk.
 """
 
 import argparse
@@ -29,17 +31,17 @@ from frame.figures import Limit, Measured, options_of, quantile, tell
 WORLDS = 3
 SERVER_SECONDS = 4.0
 """How long a database server takes to be there."""
-QUICK_SECONDS, PLANTED_SECONDS, LONG_SECONDS = 42.0, 120.0, 86_400.0
+QUICK_SECONDS, PLANTED_SECONDS, LONG_SECONDS = 90.0, 90.0, 86_400.0
 QUICK_KILLS, LONG_KILLS = 100, 500
 ENOUGH_FOR_ALL_POINTS = 200
 MEMORY = Path("/dev/shm")  # noqa: S108 - made unguessable below it
 NOTHING_WRONG = {name: Limit(at_most=0) for name in ("lost", "doubled", "orphaned", "unrecovered")}
-QUICKLY = {"recovery_p99_seconds": Limit(at_most=5.0)}
+QUICKLY = {"recovery_p99_seconds": Limit(at_most=2.0)}
 
 
 def main() -> int:
     """Run the benchmark; return 0 when every figure holds."""
-    parser = options_of(__doc__, quick=f"until every point was met {EACH_POINT} times, within a minute")
+    parser = options_of(__doc__, quick="until every point was met twice: within a minute where nothing else runs")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite", help="where Knowledge is kept")
     parser.add_argument("--kills", type=int, metavar="N", help=f"so many, in place of {LONG_KILLS}")
     parser.add_argument("--plant", metavar="BUG", help="plant a bug: a figure must tell of it")
@@ -136,6 +138,7 @@ def _stock(worlds: Sequence[World], found: Audit, aim: Aim) -> Measured:
         "lives_started_afresh": f"1 of {AFRESH_EVERY}, the others are forked",
         "scripted": "Prometheus and Alertmanager",
         "folder": str(_memory() or tempfile.gettempdir()),
+        "points_met_at_all": where - len(aim.met_less_than(1)),
         "points_not_covered": aim.missing,
         **{f"{name}_such_as": sentences[:3] for name, sentences in wrong.items() if sentences},
     }

@@ -19,10 +19,10 @@ from mape_k.ports import Clock
 LIMIT, BLOCK, BLOCK_FURTHER = "rate_limit_source", "block_source", "quarantine_node"
 CURES = (LIMIT, BLOCK_FURTHER)
 """What cures a cell: one policy, or the last of two."""
-ILL_AT_ONCE = 12
+ILL_AT_ONCE = 6
 WELL = tuple(f"well-{number}" for number in range(ILL_AT_ONCE))
 """Cells that never fall ill, so that nobody suspects a storm."""
-AILING_SECONDS = 14.0
+AILING_SECONDS = 12.0
 SHOWN_AFTERWARDS_SECONDS = 20.0
 PACK = """\
 pack: cells

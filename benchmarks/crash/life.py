@@ -1,15 +1,16 @@
-"""The real daemon, hooked: ``python -m crash.life LIFE`` lives one life.
+"""The real daemon, hooked: ``python -m crash.life`` lives the one life that a line of standard input describes.
 
 ``python -m crash.life serve`` imports the daemon once and forks a life for each line of standard input; it answers with
 the process id of each and, when that is over, with its exit code, or the negative number of the signal that ended it.
 """
 
+import gc
+import importlib
 import json
 import os
 import sys
+import time
 from random import Random  # noqa: TID251 - seeded
-
-import alembic.command  # noqa: F401 - else each life that migrates loads it anew
 
 from crash.hooks import watch
 from crash.person import live_beside
@@ -21,33 +22,44 @@ from mape_k.settings import load_settings
 
 def main() -> int:
     """Live one life, or serve many."""
-    if sys.argv[1] != "serve":
-        return live(Life(**json.loads(sys.argv[1])))
-    for line in iter(sys.stdin.readline, ""):
-        _fork(line)
-    return 0
+    if sys.argv[1:] == ["serve"]:
+        return _serve()
+    imported = time.process_time()  # not the time on the wall: several worlds share the processors
+    order = sys.stdin.readline()
+    return live(order, time.monotonic() - imported) if order else 0
 
 
-def live(life: Life) -> int:
-    """Live one life; return the daemon's exit code when it is allowed to end."""
+def live(order: str, born: float) -> int:
+    """Live one life; return the daemon's exit code when it is allowed to end.
+
+    Args:
+        order: the life, as JSON.
+        born: when the process began to run (monotonic seconds).
+    """
+    life = Life(**json.loads(order))
     log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     os.environ |= life.environment
     if life.plant is not None:
         PLANTS[life.plant].plant()
-    live_beside(Random(life.seed))
-    watch(Reaper(life), Random(life.seed))
+    live_beside(Random(life.seed), life.armed)
+    watch(Reaper(life, born), Random(life.seed))
     return run(load_settings(os.environ))
 
 
-def _fork(order: str) -> None:
-    child = os.fork()
-    if not child:
-        die_with_parent()
-        os._exit(live(Life(**json.loads(order))))
-    _answer(child)
-    _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+def _serve() -> int:
+    importlib.import_module("alembic.command")  # else each life that migrates loads it anew
+    gc.freeze()  # else each life copies the pages of all that was imported
+    for order in iter(sys.stdin.readline, ""):
+        child = os.fork()
+        if not child:
+            born = time.monotonic()
+            die_with_parent()
+            os._exit(live(order, born))
+        _answer(child)
+        _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return 0
 
 
 def _answer(number: int) -> None:

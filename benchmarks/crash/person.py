@@ -5,11 +5,13 @@ And what makes work for people: a Charter that will not undo some policies at th
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 from typing import Any
 
+from crash import points
 from mape_k.errors import MapeKError, RejectedError
 from mape_k.execute.gate import Gate
 from mape_k.knowledge import Knowledge, dead_letters
@@ -20,14 +22,21 @@ from mape_k.ports import Clock
 
 LETTERS_EVERY_SECONDS = 0.1
 PAUSED_SHARE, THAWED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.2, 0.1
+NAME = "a person"
 ELSEWHERE = "target:cells/nowhere"
 """What is paused, so that the rest goes on."""
-STUBBORN = 6
+STUBBORN = 4
 """Of so many executions one is not undone before a letter asks for it."""
 
 
-def live_beside(rng: Random) -> None:
-    """Put the person and the stubborn Charter into this process; the schedules of days become those of seconds."""
+def live_beside(rng: Random, wanted: Iterable[str]) -> None:
+    """Put the person and the stubborn Charter into this process; the schedules of days become those of seconds.
+
+    Args:
+        rng: draws what the person does.
+        wanted: points; whoever waits for one of those that a person reaches is not left to chance.
+    """
+    person = Person(rng, frozenset(point.partition(":")[0] for point in wanted))
     repeating.LOOK_SECONDS = LETTERS_EVERY_SECONDS
     dead_letters.LONGEST_ATTEMPT = timedelta(seconds=2 * LETTERS_EVERY_SECONDS)
     closed, roll_back = Daemon.closed, Gate.roll_back
@@ -37,7 +46,7 @@ def live_beside(rng: Random) -> None:
         closed(self, report)
         if looks:
             return  # one look at a time
-        looks.add(look := asyncio.create_task(_look(self.knowledge, self.clock, rng)))
+        looks.add(look := asyncio.create_task(person.look(self.knowledge, self.clock)))
         look.add_done_callback(looks.discard)
 
     Daemon.closed, Gate.roll_back = closed_and_seen, _refused_at_first(roll_back)
@@ -53,29 +62,47 @@ def _refused_at_first(original: Callable[..., Awaitable[bool]]) -> Callable[...,
     return roll_back
 
 
-async def _look(knowledge: Knowledge, clock: Clock, rng: Random) -> None:
-    """Do everything that there is to do for a person."""
-    try:
-        for execution in (await knowledge.journal.ledger()).executions:
-            await _say(knowledge, clock, execution, rng)
-        for letter in await knowledge.dead_letters.listed():
-            await knowledge.dead_letters.retry(letter.letter_id, by="a person")
-        if rng.random() < THAWED_SHARE:
-            await asyncio.sleep(rng.uniform(0.0, 2 * LETTERS_EVERY_SECONDS))  # so that it comes amid an attempt, too
-            await knowledge.orders.resume("", by="a person")
-        if rng.random() < PAUSED_SHARE:
-            await knowledge.orders.pause(Pause(since=clock.now(), by="a person", scope=ELSEWHERE))
-            await knowledge.orders.resume(ELSEWHERE, by="a person")
-    except MapeKError:
-        return  # another life will have another look
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who does everything that there is to do for a person.
 
+    Args:
+        rng: draws what is done.
+        wanted: writes that somebody waits for.
+    """
 
-async def _say(knowledge: Knowledge, clock: Clock, execution: Execution, rng: Random) -> None:
-    plan_hash, by = asked_hash(execution.state, execution.plan_hash), "a person"
-    if plan_hash and execution.answer is None:
-        is_given = rng.random() > NO_SHARE
-        answer = Consent(is_given=is_given, by=by, at=clock.now(), plan_hash=plan_hash)
-        await knowledge.orders.consent(execution.execution_id, answer)
-    elif execution.state is State.IN_FORCE and execution.feedback is None and rng.random() < FEEDBACK_SHARE:
-        word = Feedback(is_good=True, by=by, at=clock.now())
-        await knowledge.orders.feedback(execution.execution_id, word)
+    rng: Random
+    wanted: frozenset[str]
+
+    async def look(self, knowledge: Knowledge, clock: Clock) -> None:
+        """Have one look."""
+        try:
+            await self._order(knowledge, clock)
+            for execution in (await knowledge.journal.ledger()).executions:
+                await self._say(knowledge, clock, execution)
+            for letter in await knowledge.dead_letters.listed():
+                await knowledge.dead_letters.retry(letter.letter_id, by=NAME)
+            if self._does(points.RETRY, THAWED_SHARE):
+                await asyncio.sleep(self.rng.uniform(0.0, 2 * LETTERS_EVERY_SECONDS))  # comes amid an attempt, too
+                await knowledge.orders.resume("", by=NAME)
+        except MapeKError:
+            return  # another life will have another look
+
+    def _does(self, what: str, share: float) -> bool:
+        return what in self.wanted or self.rng.random() < share
+
+    async def _order(self, knowledge: Knowledge, clock: Clock) -> None:
+        if self._does(points.PAUSE, PAUSED_SHARE) or points.LIFT in self.wanted:
+            await knowledge.orders.pause(Pause(since=clock.now(), by=NAME, scope=ELSEWHERE))
+            await knowledge.orders.resume(ELSEWHERE, by=NAME)
+
+    async def _say(self, knowledge: Knowledge, clock: Clock, execution: Execution) -> None:
+        plan_hash = asked_hash(execution.state, execution.plan_hash)
+        if plan_hash and execution.answer is None:
+            is_given = self.rng.random() > NO_SHARE
+            answer = Consent(is_given=is_given, by=NAME, at=clock.now(), plan_hash=plan_hash)
+            await knowledge.orders.consent(execution.execution_id, answer)
+        may_praise = execution.state is State.IN_FORCE and execution.feedback is None
+        if may_praise and self._does(points.FEEDBACK, FEEDBACK_SHARE):
+            word = Feedback(is_good=True, by=NAME, at=clock.now())
+            await knowledge.orders.feedback(execution.execution_id, word)

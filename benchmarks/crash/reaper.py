@@ -30,7 +30,6 @@ class Life:
         armed: the points to die at, each with the how manieth time.
         plant: the bug to plant; None for the program as it is.
         seed: draws how long a request is under way when it dies.
-        born: when its start was ordered, by the machine's monotonic clock.
     """
 
     trace: str
@@ -39,15 +38,19 @@ class Life:
     armed: Mapping[str, int] = field(default_factory=dict)
     plant: str | None = None
     seed: int = 0
-    born: float = 0.0
 
 
 class Reaper:
-    """Ends this process at the first armed point that comes due, and writes down what was promised before that."""
+    """Ends this process at the first armed point that comes due, and writes down what was promised before that.
 
-    def __init__(self, life: Life) -> None:
+    Args:
+        life: which one this is.
+        born: when the process began to run (monotonic seconds).
+    """
+
+    def __init__(self, life: Life, born: float) -> None:
         self._left = dict(life.armed)
-        self._born = life.born
+        self._born = born
         self._trace = os.open(life.trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._taken: set[str] = set()
         self._half_done: set[str] = set()

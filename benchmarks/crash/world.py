@@ -40,9 +40,9 @@ PACE = {
     "MAPE_K_INTERVAL": "0.8",
     "MAPE_K_CYCLE_BUDGET": "0.8",
     "MAPE_K_MONITOR_BUDGET": "0.3",
-    "MAPE_K_ANALYZE_BUDGET": "0.05",
+    "MAPE_K_ANALYZE_BUDGET": "0.1",
     "MAPE_K_PLAN_BUDGET": "0.05",
-    "MAPE_K_EXECUTE_BUDGET": "0.4",
+    "MAPE_K_EXECUTE_BUDGET": "0.35",
 }
 UNSETTLED = "SELECT count(*) FROM executions WHERE state NOT IN ('succeeded', 'rolled_back', 'inconclusive', 'failed')"
 COMPLETED = "SELECT count(*) FROM cycles WHERE result = 'completed'"
@@ -104,19 +104,24 @@ class Aim:
     @property
     def missing(self) -> list[str]:
         """The points that were not met often enough."""
-        return [point for point in self.where if self.landed[point] < EACH_POINT]
+        return self.met_less_than(EACH_POINT)
+
+    def met_less_than(self, times: int) -> list[str]:
+        """Return the points that were met less often."""
+        return [point for point in self.where if self.landed[point] < times]
 
     def next(self) -> dict[str, int]:
         """Return the points to die at, each with the how manieth time; none: at any time.
 
-        Of many missing ones it is a third, so that the rare ones, deep in a life, are reached, too.
+        Those that were never met come first, half of them at a time, so that the rare ones, deep in a life, are
+        reached, too, and not all worlds die at the same one.
         """
-        missing = self.missing
-        if self._rng.random() < (0.05 if missing else 0.25):
+        if self._rng.random() < (0.03 if self.missing else 0.25):
             return {}
-        some = min(len(missing), max(FEW, len(missing) // 3))
-        chosen = self._rng.sample(missing, some) or [self._rng.choice(self.where)]
-        return {point: self._rng.choice((1, 1, 1, 2)) for point in chosen}
+        wanted = self.met_less_than(1) or self.missing
+        chosen = self._rng.sample(wanted, min(len(wanted), max(FEW, len(wanted) // 2)))
+        further = self._rng.sample(self.missing, min(len(self.missing), FEW - min(FEW, len(chosen))))
+        return dict.fromkeys(chosen + further or [self._rng.choice(self.where)], 1)
 
 
 @dataclass(slots=True)
@@ -132,6 +137,10 @@ class World:
         plant: the bug to plant; None: none.
         rng: draws times.
         asks: a person is asked before anything is done.
+        lives: so many began.
+        fell: what ended otherwise than by a kill, a sentence each.
+        read: so many bytes of the trace were read.
+        waiting: a process started afresh for a life to come.
     """
 
     folder: Path
@@ -145,6 +154,8 @@ class World:
     asks: bool = False
     lives: int = 0
     fell: list[str] = field(default_factory=list)
+    read: int = 0
+    waiting: asyncio.subprocess.Process | None = None
 
     @property
     def trace(self) -> Path:
@@ -158,13 +169,14 @@ class World:
 
     async def be_killed(self, aim: Aim) -> None:
         """Live and die again and again."""
+        has_answered = False
         while not aim.is_over:
-            before = self._killed_at()
-            is_warm = FIRST_ANSWER in before or self.lives >= WARM_UP_LIVES
-            armed = aim.next() if is_warm else self._warming_up(aim)
+            armed = aim.next() if has_answered or self.lives >= WARM_UP_LIVES else self._warming_up(aim)
             process = await self._begin(armed)
             code = await _killed_after(process, self._longest(armed))
-            aim.landed[next(iter(self._killed_at()[len(before) :]), points.ANY_TIME)] += 1
+            point = self._died_at()
+            has_answered = has_answered or point == FIRST_ANSWER
+            aim.landed[point] += 1
             if code != -signal.SIGKILL:
                 self.fell.append(f"life {self.lives} ended by itself with {code}: {self._last_words()}")
 
@@ -187,8 +199,14 @@ class World:
         text = self.trace.read_text(encoding="utf-8") if self.trace.exists() else ""
         return [line for line in map(json.loads, text.splitlines()) if line["what"] == what]
 
-    def _killed_at(self) -> list[str]:
-        return [line["point"] for line in self.traced("killed")]
+    def _died_at(self) -> str:
+        """Return where the life that has just ended did so."""
+        with self.trace.open("rb") as file:
+            file.seek(self.read)
+            lines = file.readlines()
+        self.read += sum(map(len, lines))
+        last = json.loads(lines[-1]) if lines else {}
+        return last.get("point", points.ANY_TIME)
 
     def _warming_up(self, aim: Aim) -> dict[str, int]:
         """Die while migrating, then let the Charter answer once: until then nothing says that it honours keys."""
@@ -213,12 +231,14 @@ class World:
             armed=armed,
             plant=self.plant,
             seed=self.rng.randrange(2**32),
-            born=time.monotonic(),
         )
-        order = json.dumps(asdict(life))
+        order = json.dumps(asdict(life)).encode() + b"\n"
         if self._is_afresh:
-            return await asyncio.create_subprocess_exec(*LIFE, order, cwd=BENCHMARKS, preexec_fn=die_with_parent)
-        self.server.stdin.write(order.encode() + b"\n")
+            process, self.waiting = self.waiting or await _started(), None
+            process.stdin.write(order)
+            return process
+        self.waiting = self.waiting or await _started()
+        self.server.stdin.write(order)
         return Forked(await _number(self.server), self.server)
 
     def _environment(self) -> dict[str, str]:
@@ -237,6 +257,14 @@ class World:
 
     def _last_words(self) -> str:
         return (self.folder / "daemon.log").read_text(encoding="utf-8")[-500:]
+
+
+async def _started(*arguments: str) -> asyncio.subprocess.Process:
+    """Start a process that waits for the lives to live."""
+    pipe = subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *LIFE, *arguments, cwd=BENCHMARKS, stdin=pipe, stdout=pipe, preexec_fn=die_with_parent
+    )
 
 
 async def _killed_after(process: Process, seconds: float) -> int:
@@ -265,27 +293,24 @@ async def open_world(folder: Path, store: Store, *, plant: str | None, seed: int
     charter = await asyncio.create_subprocess_exec(
         sys.executable, *command, stdout=subprocess.PIPE, preexec_fn=die_with_parent
     )
-    server = await asyncio.create_subprocess_exec(
-        *LIFE,
-        "serve",
-        cwd=BENCHMARKS,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=die_with_parent,
+    server = await _started("serve")
+    world = World(
+        folder=folder,
+        store=store,
+        asks=asks,
+        charter=json.loads(await charter.stdout.readline())["listening"],
+        scripted=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        server=server,
+        cells=cells,
+        plant=plant,
+        rng=rng,
     )
     try:
-        yield World(
-            folder=folder,
-            store=store,
-            asks=asks,
-            charter=json.loads(await charter.stdout.readline())["listening"],
-            scripted=f"http://127.0.0.1:{runner.addresses[0][1]}",
-            server=server,
-            cells=cells,
-            plant=plant,
-            rng=rng,
-        )
+        yield world
     finally:
-        server.kill()
+        for process in filter(None, (server, world.waiting)):
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
         charter.terminate()
-        await asyncio.gather(server.wait(), charter.wait(), runner.cleanup())
+        await asyncio.gather(charter.wait(), runner.cleanup())
