@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -40,7 +39,7 @@ def decode_snapshot(recorded: bytes, *, largest: int = _LARGEST) -> Snapshot:
     return _SNAPSHOTS.decode(_unpack(recorded[1:], largest))
 
 
-def to_document(value: object) -> Any:  # noqa: ANN401 - JSON's own type is Any
+def to_document(value: Any) -> Any:  # noqa: ANN401 - JSON's own type is Any
     """Return a value as JSON-ready dicts, lists, texts and numbers.
 
     Times become RFC 3339 in UTC, enums their value, arrays lists. JSON has no NaN and no infinities: they become
@@ -49,13 +48,16 @@ def to_document(value: object) -> Any:  # noqa: ANN401 - JSON's own type is Any
     Raises:
         TypeError: there is no document form for it.
     """
-    kind: type[Any] = type(value)
-    return _form(kind)(value)
+    kind = type(value)
+    form = _FORMS.get(kind) or _FORMS.setdefault(kind, _form(kind))
+    return form(value)
 
 
-@cache
+_FORMS: dict[type, Callable[[Any], Any]] = {}
+"""What makes documents of the values of each type so far: a storm brings thousands of them in each cycle."""
+
+
 def _form(kind: type) -> Callable[[Any], Any]:
-    """Return what makes documents of the values of a type; a storm brings thousands of them in each cycle."""
     forms: dict[tuple[type, ...], Callable[[Any], Any]] = {
         (Enum,): lambda member: to_document(member.value),
         (np.ndarray, np.generic): lambda numbers: to_document(numbers.tolist()),

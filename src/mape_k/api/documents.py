@@ -32,7 +32,8 @@ def status_document(
     report, trouble = live.report, asked.trouble
     status = _facts(live, [*not_ready, *([f"Knowledge cannot be read: {trouble}"] if trouble else [])])
     status |= _asked(asked) | restraint(report, catalogue)
-    status |= {"sources": _sources(report), "incidents": _incidents(report), "held": _held(report)}
+    incidents = _incidents(report)
+    status |= {"sources": _sources(report), "incidents": incidents, "held": _held(incidents)}
     status["overdue"] = _overdue(report, now)
     status["unsettled"] = sum(e.is_unsettled for e in report.ledger.executions) if report and report.ledger else 0
     status["notices"] = to_document(report.notices) if report else None
@@ -126,11 +127,11 @@ def _decision(decision: Decision) -> Document:
     }
 
 
-def _held(report: CycleReport | None) -> list[Document]:
+def _held(incidents: Sequence[Document]) -> list[Document]:
     """Say for each incident without an action why there is none."""
     return [
         {name: incident[name] for name in ("incident_id", "pack", "symptom", "target")}
         | {name: incident["decision"][name] for name in ("reason", "sentence", "remediation")}
-        for incident in _incidents(report)
+        for incident in incidents
         if incident["decision"] and incident["decision"]["reason"] not in CARRIED_OUT
     ]

@@ -14,6 +14,9 @@ from mape_k.recording import to_document
 
 INTERRUPTED = "the daemon stopped during this cycle"
 
+INCIDENTS_TOLD = 200
+"""Incidents that the document of one cycle tells of, the gravest first."""
+
 _INCIDENT = (
     "incident_id",
     "state",
@@ -73,8 +76,24 @@ def _row_of(report: CycleReport) -> dict[str, object]:
 
 def _document(report: CycleReport) -> dict[str, object]:
     """Return the report without what is kept elsewhere (snapshot) or follows from other tables (ledger, head)."""
-    document: dict[str, object] = to_document(replace(report, snapshot=None, ledger=None))
+    document: dict[str, object] = to_document(_gravest(replace(report, snapshot=None, ledger=None)))
     return {name: part for name, part in document.items() if name not in ("snapshot", "ledger", "audit_head")}
+
+
+def _gravest(report: CycleReport) -> CycleReport:
+    """Return the report with the gravest incidents, and what was decided about them or is done.
+
+    In a storm all of them, in every cycle, would fill the disk; each has a row of its own with its last decision.
+    """
+    told = report.assessment.incidents[:INCIDENTS_TOLD] if report.assessment else ()
+    names = {incident.incident_id for incident in told}
+    decisions = report.plan.decisions if report.plan else ()
+    kept = tuple(d for d in decisions if d.action is not None or d.incident_id in names)
+    return replace(
+        report,
+        assessment=report.assessment and replace(report.assessment, incidents=told),
+        plan=report.plan and replace(report.plan, decisions=kept),
+    )
 
 
 def _keep_report(connection: Connection, report: CycleReport) -> None:

@@ -19,6 +19,7 @@ from mape_k.errors import ConfigError, ConflictError, FencedError, StoreError
 from mape_k.guards import budgets, held_packs
 from mape_k.knowledge import Knowledge
 from mape_k.loop import Loop
+from mape_k.main.beside import beside
 from mape_k.main.leadership import Leadership
 from mape_k.main.people import People, make_people
 from mape_k.main.wiring import make_loop, open_peers, opened
@@ -28,6 +29,9 @@ from mape_k.telemetry import Metrics, canonical_line, configure_logging
 from mape_k.telemetry.table import SOURCES
 
 log = structlog.get_logger(__name__)
+
+TELL_AGAIN_SECONDS = 5.0
+"""Between an unexpected end of what tells people and its next beginning."""
 
 DRAIN_SECONDS = 10.0
 """How long actions under way may take to end at shutdown; later ones are taken up again at the next start."""
@@ -200,19 +204,24 @@ class Daemon:
 
     async def run(self) -> None:
         """Run the loop until a signal ends it; then finish or journal what is under way, and let another one lead."""
-        keeping = asyncio.create_task(self.leadership.keep(), name="leadership")
-        telling = asyncio.create_task(self.people.serve(), name="people") if self.people else None
-        try:
+        async with beside(leadership=self.leadership.keep(), people=self.tell_people()):
             await self.take_up()
             await self.loop.run_forever()
             cut = await self.loop.executor.drain(DRAIN_SECONDS)
-        finally:
-            keeping.cancel()
-            if telling:
-                telling.cancel()
         with suppress(StoreError):  # then the others wait until the lease ends
             await self.knowledge.lease.release()
         log.info("drained", cut=cut)
+
+    async def tell_people(self) -> None:
+        """Tell people until cancelled; what goes wrong there is logged and begun again, and never ends the daemon."""
+        while True:
+            try:
+                if self.people is not None:
+                    await self.people.serve()
+                    log.error("people_not_told", error="telling ended by itself")
+            except Exception as error:
+                log.exception("people_not_told", error=str(error))
+            await self.clock.sleep(TELL_AGAIN_SECONDS)
 
     async def take_up(self) -> None:
         """Ask what really happened to all that an earlier daemon left open; what is not answered in time goes on."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from knowledge_cases import NOON, a_cycle, opened
-from mape_k.model import Assessment, CycleResult, Quality, Snapshot, Vector
+from mape_k.knowledge.cycles import INCIDENTS_TOLD
+from mape_k.model import Assessment, CycleResult, Decision, Plan, Quality, Reason, Snapshot, Vector
 from sample_reports import a_report, a_snapshot, an_incident
 
 KB = 1024
@@ -42,6 +43,21 @@ async def test_a_cycle_is_kept_whole_but_for_what_is_kept_elsewhere(knowledge):
     assert cycle["plan"]["decisions"][1]["reason"] == "cooldown"
     assert cycle["assessment"]["incidents"][0]["risk"]["terms"] == {"severity": 50.0, "spread": 22.0}
     assert cycle.keys().isdisjoint({"snapshot", "ledger"})
+
+
+async def test_of_a_storm_a_cycle_tells_the_gravest_and_each_incident_is_kept_with_its_decision(knowledge):
+    names = [f"i-{number:04}" for number in range(INCIDENTS_TOLD + 150)]
+    assessment = Assessment(as_of=NOON, incidents=tuple(replace(an_incident(), incident_id=name) for name in names))
+    decisions = tuple(Decision(incident_id=name, reason=Reason.STORM) for name in names)
+    for number in (1, 2):
+        await keep(knowledge, number, assessment=assessment, plan=Plan(as_of=NOON, decisions=decisions))
+    cycle = await knowledge.archive.item("cycles", "c-002")
+    assert [incident["incident_id"] for incident in cycle["assessment"]["incidents"]] == names[:INCIDENTS_TOLD]
+    assert [decision["incident_id"] for decision in cycle["plan"]["decisions"]] == names[:INCIDENTS_TOLD]
+    last = await knowledge.archive.item("incidents", names[-1])
+    assert (last["state"], last["decision"]["reason"]) == ("open", "storm")
+    await keep(knowledge, 3, assessment=Assessment(as_of=NOON, closed=tuple(names)))
+    assert (await knowledge.archive.page("incidents", limit=1, where={"state": "open"})).items == ()
 
 
 async def test_what_a_cycle_saw_can_be_looked_at_again(knowledge):
