@@ -1,10 +1,14 @@
 """The webhook of the real daemon: what it acknowledged is on disk, however much it was and however it ends."""
 
+import json
 import sqlite3
 import time
 from contextlib import closing
 
-from daemon_process import daemon
+import pytest
+
+from daemon_process import daemon, watched
+from real_stack import answers, wait_until
 
 MANY = 10_000
 BUDGETS = {
@@ -15,6 +19,21 @@ BUDGETS = {
     "MAPE_K_PLAN_BUDGET": "1",
     "MAPE_K_EXECUTE_BUDGET": "1",
 }
+
+ENFORCE = BUDGETS | {
+    "MAPE_K_MODE": "enforce",
+    "MAPE_K_ALERTS_RETURN_SECONDS": "1",
+    "MAPE_K_MONITOR_BUDGET": "2",
+}
+
+
+def loads(number):
+    """Return the same load of very many nodes, as Prometheus scrapes it."""
+    return "".join(f'tiny_load{{node="node-{node}"}} {number}\n' for node in range(MANY))
+
+
+def active(world):
+    return len(json.loads(answers(f"{world.urls['ALERTMANAGER_URL']}/api/v2/alerts") or b"[]"))
 
 
 def a_webhook(count):
@@ -63,3 +82,24 @@ def test_what_was_acknowledged_is_still_there_after_the_daemon_was_killed(tmp_pa
 
     assert (status, again) == (202, 202)
     assert kept(tmp_path / "state") == (5, 8)
+
+
+@pytest.mark.real
+def test_ten_thousand_true_alerts_are_taken_cycles_keep_their_budget_and_nothing_is_done_in_the_storm(tmp_path):
+    with watched(tmp_path, load=0) as world, daemon(tmp_path / "state", **ENFORCE, **world.urls) as running:
+        running.after_cycles(1)
+        world.exporter.text = loads(31)
+        wait_until(lambda: active(world) == MANY, "all alerts in Alertmanager")
+        status = running.post("/api/v1/alerts", a_webhook(MANY), token=running.token("ingest"))
+        running.after_cycles(3)
+        told = [event for event in running.events("cycle_closed") if event["incidents"] == MANY][:2]
+        held = {incident["reason"] for incident in running.get("/api/v1/status")["held"]}
+        effects = world.effects()
+        running.kill()
+
+    assert status == 202
+    assert len(told) == 2
+    assert all(cycle["result"] == "completed" and cycle["seconds"] < 5 for cycle in told)
+    assert held <= {"storm", "blast_radius"}
+    assert held
+    assert effects == []
