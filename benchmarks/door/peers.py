@@ -140,9 +140,9 @@ def webhook(target: str) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def peers() -> AsyncIterator[Peers]:
+async def peers(served: Peers | None = None) -> AsyncIterator[Peers]:
     """Serve the three."""
-    served = Peers()
+    served = served or Peers()
     runner = web.AppRunner(served.app(), access_log=None)
     await runner.setup()
     try:

@@ -105,8 +105,10 @@ class Loop:
     async def run_forever(self) -> None:
         """Run cycles until :meth:`stop`; ticks keep their pace, missed ones are skipped, never queued."""
         next_tick, scheduled = self.clock.monotonic(), WokenBy.TICK
+        gathering_until = next_tick
         while not self._stopping:
-            woken_by, self._woken_by = self._woken_by or scheduled, None
+            is_woken, woken_by = self._woken_by is not None, self._woken_by or scheduled
+            self._woken_by = None
             self._wake.clear()
             late = max(0.0, self.clock.monotonic() - next_tick) if woken_by is WokenBy.TICK else None
             report = await self.run_cycle(woken_by, late)
@@ -115,7 +117,8 @@ class Loop:
                 next_tick += self.timing.interval
             until_tick, until_look = next_tick - now, self._until_next_look(report)
             scheduled = WokenBy.DEADLINE if until_look < until_tick else WokenBy.TICK
-            await self._rest(min(until_tick, until_look), since=now)
+            gathering_until = now + self.timing.debounce if is_woken else gathering_until
+            await self._rest(min(until_tick, until_look), gathering_until)
 
     def wake(self, woken_by: WokenBy) -> None:
         """Ask for a cycle now; events only wake, what they say is never believed."""
@@ -165,12 +168,12 @@ class Loop:
             budget = self.timing.phase_budgets[phase]
             report.timings.append(PhaseTiming(phase=phase, seconds=seconds, budget_seconds=budget))
 
-    async def _rest(self, seconds: float, *, since: float) -> None:
-        """Wait for the next tick or a wake; woken within the debounce time, wait that out first."""
+    async def _rest(self, seconds: float, gathering_until: float) -> None:
+        """Wait for the next tick or a wake; woken too soon after the last wake's cycle, gather others first."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._wake.wait()
-        early = since + self.timing.debounce - self.clock.monotonic()
+        early = gathering_until - self.clock.monotonic()
         if self._wake.is_set() and early > 0 and not self._stopping:
             await self.clock.sleep(early)
 
