@@ -79,6 +79,7 @@ class FakeJournal:
         explanation: Mapping[str, object],  # noqa: ARG002
         now: datetime,
         to: State = State.ADMITTED,
+        incident: Incident | None = None,
     ) -> Execution | Reason:
         if known := self.rows.get(action.execution_id):
             return Reason.IN_FLIGHT if known.is_open else Reason.ALREADY_TRIED
@@ -89,6 +90,8 @@ class FakeJournal:
         reason = Reason.APPROVAL_WANTED if to is State.AWAITING_APPROVAL else Reason.BEST_CANDIDATE
         due = due_at(to, action.terms, None, now)
         self.rows[action.execution_id] = Execution(**same, **new, reason=reason, due_at=due)
+        if incident is not None:
+            self.incidents[incident.incident_id] = _open(incident, now)
         return self.rows[action.execution_id]
 
     async def move(self, execution: Execution, to: State, **named: object) -> Execution:

@@ -18,6 +18,7 @@ from mape_k.model import (
     Execution,
     Feedback,
     FollowUp,
+    Incident,
     Ledger,
     Message,
     Pause,
@@ -204,6 +205,7 @@ class Journal(Protocol):
         explanation: Mapping[str, object],
         now: datetime,
         to: State = State.ADMITTED,
+        incident: Incident | None = None,
     ) -> Execution | Reason:
         """Commit the intent, in one transaction with a last ``check`` of the guards on the ledger as it then is.
 
@@ -213,6 +215,7 @@ class Journal(Protocol):
             explanation: kept with the execution: why this, and what else could have been done.
             now: the time of the admission.
             to: where it starts: admitted, or awaiting approval.
+            incident: what it is for, remembered as open with it, so that it goes on under its name after a crash.
 
         Returns:
             The admitted execution, or the reason why it may not start (any more).

@@ -68,6 +68,22 @@ async def test_an_unknown_execution_is_none(journal):
     assert await journal.execution("never") is None
 
 
+@pytest.mark.parametrize("to", [State.ADMITTED, State.AWAITING_APPROVAL])
+async def test_the_incident_for_which_something_is_admitted_is_open_also_when_its_cycle_never_closes(journal, to):
+    incident = an_incident()
+    whom = {"check": lambda _: None, "explanation": {}, "to": to, "incident": incident}
+    await journal.admit(an_action(incident_id=incident.incident_id), now=LATER, **whom)
+    (known,) = (await journal.open_cycle(a_cycle("c-2", LATER))).incidents
+    assert (known.incident_id, known.opened_at) == (incident.incident_id, incident.opened_at)
+    assert (known.symptom, known.target) == (incident.root.symptom, incident.root.target)
+
+
+async def test_what_is_not_admitted_opens_no_incident(journal):
+    whom = {"check": lambda _: Reason.COOLDOWN, "explanation": {}, "incident": an_incident()}
+    await journal.admit(an_action(), now=NOON, **whom)
+    assert (await journal.open_cycle(a_cycle("c-2"))).incidents == ()
+
+
 async def test_the_same_intent_is_not_admitted_while_it_is_open(journal):
     await admitted(journal)
     again = await journal.admit(an_action(), check=lambda _: None, explanation={}, now=NOON)

@@ -256,6 +256,7 @@ class Executor:
             explanation=_explanation(action, plan, moment.assessment),
             now=self._clock.now(),
             to=to,
+            incident=_incident(action, moment.assessment),
         )
         return self._told_if_refused(admitted, action.execution_id)
 
@@ -348,6 +349,9 @@ def _terms(execution: Execution, catalogue: Catalogue) -> Terms:
 
 def _explanation(action: Action, plan: Plan, assessment: Assessment) -> Mapping[str, object]:
     """Return what ``explain`` shows: the incident as it was seen, and the decision with all it was made among."""
-    incident: Incident = next(i for i in assessment.incidents if i.incident_id == action.incident_id)
     decision: Decision = next(d for d in plan.decisions if d.action is action)
-    return {"as_of": plan.as_of, "incident": incident, "decision": decision}
+    return {"as_of": plan.as_of, "incident": _incident(action, assessment), "decision": decision}
+
+
+def _incident(action: Action, assessment: Assessment) -> Incident:
+    return next(i for i in assessment.incidents if i.incident_id == action.incident_id)

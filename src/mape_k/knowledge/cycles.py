@@ -120,13 +120,20 @@ def _keep_outlooks(connection: Connection, assessment: Assessment) -> None:
 
 def _keep_incidents(connection: Connection, assessment: Assessment, plan: Plan | None) -> None:
     decisions = {decision.incident_id: decision for decision in plan.decisions} if plan else {}
+    keep_incidents(connection, assessment.incidents, decisions, assessment.as_of)
+    _close(connection, assessment.closed, assessment.as_of)
+
+
+def keep_incidents(
+    connection: Connection, seen: Sequence[Incident], decisions: Mapping[str, Decision], as_of: datetime
+) -> None:
+    """Remember incidents as open, each with what was decided about it; one without a decision keeps what it has."""
     bind = {name: bulk.binder(incidents.c[name], connection.dialect) for name in _INCIDENT}
     rows = [
-        tuple(bind[name](value) for name, value in _incident_row(incident, decisions, assessment.as_of).items())
-        for incident in assessment.incidents
+        tuple(bind[name](value) for name, value in _incident_row(incident, decisions, as_of).items())
+        for incident in seen
     ]
     bulk.upsert(connection, incidents, _INCIDENT, rows, changes=_SEEN_AGAIN)
-    _close(connection, assessment.closed, assessment.as_of)
 
 
 def _incident_row(incident: Incident, decisions: Mapping[str, Decision], as_of: datetime) -> dict[str, object]:

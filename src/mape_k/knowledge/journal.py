@@ -24,6 +24,7 @@ from mape_k.model import (
     CycleResult,
     Execution,
     FollowUp,
+    Incident,
     Ledger,
     Mode,
     PolicyRequest,
@@ -155,6 +156,7 @@ class SqlJournal:
         explanation: Mapping[str, object],
         now: datetime,
         to: State = State.ADMITTED,
+        incident: Incident | None = None,
     ) -> Execution | Reason:
         """Commit the intent, or return the reason why not."""
         if self.hold is not None:
@@ -162,7 +164,10 @@ class SqlJournal:
 
         def run(connection: Connection) -> Execution | Reason:
             terms: Mapping[str, Any] = {"explanation": explanation, "mode": self._mode, "to": to}
-            return moves.admit(connection, action, check=self._bounded(check), epoch=self.epoch, at=now, **terms)
+            admitted = moves.admit(connection, action, check=self._bounded(check), epoch=self.epoch, at=now, **terms)
+            if incident is not None and isinstance(admitted, Execution):
+                cycles.keep_incidents(connection, (incident,), {}, now)
+            return admitted
 
         try:
             return await self._write(run)
