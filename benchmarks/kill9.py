@@ -25,7 +25,7 @@ from typing import Any
 from crash import points
 from crash.audit import Audit, audit
 from crash.store import Store, in_a_file
-from crash.world import AFRESH_EVERY, EACH_POINT, Aim, World, open_world
+from crash.world import AFRESH_EVERY, Aim, World, open_world
 from frame.figures import Limit, Measured, options_of, quantile, tell
 
 WORLDS = 3
@@ -86,7 +86,7 @@ def _stores(engine: str) -> Iterator[Callable[[Path], Store]]:
         return
     from frame.postgres import postgres_server  # noqa: PLC0415 - needs a driver that only PostgreSQL needs
 
-    with postgres_server() as server:
+    with postgres_server(is_durable=False) as server:  # a killed daemon leaves it running
         yield lambda _: Store(server.url_of(server.create()), server.password)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from random import Random  # noqa: TID251 - seeded
 
 from crash.hooks import watch
@@ -18,6 +19,9 @@ from crash.plants import PLANTS
 from crash.reaper import Life, Reaper, die_with_parent
 from mape_k.main import run
 from mape_k.settings import load_settings
+
+LOADED_LATE = ("alembic.command", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg", "psycopg")
+"""What the daemon imports only when it needs it, and each forked life would import anew."""
 
 
 def main() -> int:
@@ -49,7 +53,9 @@ def live(order: str, born: float) -> int:
 
 
 def _serve() -> int:
-    importlib.import_module("alembic.command")  # else each life that migrates loads it anew
+    for module in LOADED_LATE:
+        with suppress(ImportError):
+            importlib.import_module(module)
     gc.freeze()  # else each life copies the pages of all that was imported
     for order in iter(sys.stdin.readline, ""):
         child = os.fork()

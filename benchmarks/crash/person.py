@@ -6,17 +6,18 @@ And what makes work for people: a Charter that will not undo some policies at th
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 from typing import Any
 
 from crash import points
-from mape_k.errors import MapeKError, RejectedError
+from mape_k.errors import FencedError, MapeKError, RejectedError
 from mape_k.execute.gate import Gate
 from mape_k.knowledge import Knowledge, dead_letters
 from mape_k.main.daemon import Daemon
-from mape_k.model import Consent, Execution, Feedback, Pause, State, asked_hash
+from mape_k.model import Consent, Execution, Feedback, Pause, Reason, State, asked_hash
 from mape_k.notify import repeating
 from mape_k.ports import Clock
 
@@ -25,6 +26,8 @@ PAUSED_SHARE, THAWED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.2, 0.1
 NAME = "a person"
 ELSEWHERE = "target:cells/nowhere"
 """What is paused, so that the rest goes on."""
+PASSED_ONCE = (State.VERIFYING, State.PROBATION)
+"""States that no execution enters twice: whoever still holds it for being there is late."""
 STUBBORN = 4
 """Of so many executions one is not undone before a letter asks for it."""
 
@@ -69,10 +72,12 @@ class Person:
     Args:
         rng: draws what is done.
         wanted: writes that somebody waits for.
+        seen: executions in a state that was not yet left, as they were then, by their names.
     """
 
     rng: Random
     wanted: frozenset[str]
+    seen: dict[str, Execution] = field(default_factory=dict)
 
     async def look(self, knowledge: Knowledge, clock: Clock) -> None:
         """Have one look."""
@@ -80,6 +85,7 @@ class Person:
             await self._order(knowledge, clock)
             for execution in (await knowledge.journal.ledger()).executions:
                 await self._say(knowledge, clock, execution)
+                await self._collide(knowledge, execution)
             for letter in await knowledge.dead_letters.listed():
                 await knowledge.dead_letters.retry(letter.letter_id, by=NAME)
             if self._does(points.RETRY, THAWED_SHARE):
@@ -90,6 +96,15 @@ class Person:
 
     def _does(self, what: str, share: float) -> bool:
         return what in self.wanted or self.rng.random() < share
+
+    async def _collide(self, knowledge: Knowledge, execution: Execution) -> None:
+        """Move an execution on from where it no longer is, as one would who was held up: that must not go through."""
+        old = self.seen.pop(execution.execution_id, execution)
+        if execution.state in PASSED_ONCE:
+            self.seen[execution.execution_id] = execution
+        if old.state is not execution.state:
+            with suppress(FencedError):
+                await knowledge.journal.move(old, State.ROLLING_BACK, reason=Reason.NOT_IMPROVED)
 
     async def _order(self, knowledge: Knowledge, clock: Clock) -> None:
         if self._does(points.PAUSE, PAUSED_SHARE) or points.LIFT in self.wanted:

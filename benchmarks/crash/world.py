@@ -190,7 +190,8 @@ class World:
             await asyncio.sleep(0.25)
             if self.store.count(COMPLETED) >= looked + PEACEFUL_LOOKS and not self.store.count(UNSETTLED):
                 break
-        os.kill(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # one that has ended by itself is told of by its exit code
+            os.kill(process.pid, signal.SIGTERM)
         if code := await _killed_after(process, LONGEST_PEACE_SECONDS):
             self.fell.append(f"the last life ended with {code}: {self._last_words()}")
 

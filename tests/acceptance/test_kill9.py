@@ -57,14 +57,19 @@ def test_the_quick_run_meets_every_point_twice() -> None:
 @pytest.mark.parametrize(
     ("bug", "figure"),
     [
+        ("key-per-attempt", "doubled"),
         ("new-key-when-resumed", "doubled"),
+        ("no-key", "orphaned"),
+        ("no-epoch", "orphaned"),
         ("effect-before-intent", "orphaned"),
-        ("roll-back-not-resumed", "unrecovered"),
+        ("reconciler-off", "unrecovered"),
         ("acknowledged-before-commit", "lost"),
+        ("outcome-before-effect", "lost"),
+        ("compare-and-set-dropped", "lost"),
     ],
 )
 def test_a_planted_bug_is_told_by_its_figure(bug: str, figure: str) -> None:
-    done = kill9("--plant", bug, "--json")
+    done = kill9("--plant", bug, "--kills", "60", "--json")
 
     assert done.returncode == 1, done.stdout
     assert json.loads(done.stdout)["figures"][figure] > 0, done.stdout
