@@ -5,8 +5,9 @@ that answer at once. The time counts from the moment at which the webhook is sen
 there. The daemon has its shipped settings; it decides, checks every guard twice and writes its history and its audit
 trail in the same commits, which the script does not.
 
-On two busy processors the median of 20 was 3.5 times that of the script, 12 ms, and none took more than 60 ms; the
-limits leave a margin for slower disks. A wake that had to wait for others would take a second.
+Of two processors on which others worked as well, 200 webhooks took 4.8 times as long as the script's in the median, and
+99 of 100 at most 0.41 s; with less beside it, 20 took 3.5 times as long and at most 0.06 s. The limits leave a margin,
+but none for a wake that had to wait for others: that takes a second.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ QUICK_TRIALS, TRIALS = 20, 200
 ANSWER_SECONDS = 20.0
 REST_SECONDS = 1.3
 """Between two webhooks: longer than the second in which the daemon gathers further wakes into one cycle."""
-LIMITS = {"p50_ratio": Limit(at_most=5.0), "p99_seconds": Limit(at_most=0.5)}
+LIMITS = {"p50_ratio": Limit(at_most=6.0), "p99_seconds": Limit(at_most=0.9)}
 
 
 @dataclass(frozen=True, slots=True)
