@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 from typing import Any
@@ -26,8 +26,8 @@ PAUSED_SHARE, THAWED_SHARE, FEEDBACK_SHARE, NO_SHARE = 0.3, 0.2, 0.2, 0.1
 NAME = "a person"
 ELSEWHERE = "target:cells/nowhere"
 """What is paused, so that the rest goes on."""
-PASSED_ONCE = (State.VERIFYING, State.PROBATION)
-"""States that no execution enters twice: whoever still holds it for being there is late."""
+PAST_VERIFYING = frozenset({State.PROBATION, State.IN_FORCE, State.UNDO_WANTED, State.ROLLED_BACK, State.SUCCEEDED})
+"""States from which no execution comes back to be verified."""
 STUBBORN = 4
 """Of so many executions one is not undone before a letter asks for it."""
 
@@ -72,20 +72,19 @@ class Person:
     Args:
         rng: draws what is done.
         wanted: writes that somebody waits for.
-        seen: executions in a state that was not yet left, as they were then, by their names.
     """
 
     rng: Random
     wanted: frozenset[str]
-    seen: dict[str, Execution] = field(default_factory=dict)
 
     async def look(self, knowledge: Knowledge, clock: Clock) -> None:
         """Have one look."""
         try:
             await self._order(knowledge, clock)
-            for execution in (await knowledge.journal.ledger()).executions:
+            executions = (await knowledge.journal.ledger()).executions
+            await self._come_late(knowledge, executions)
+            for execution in executions:
                 await self._say(knowledge, clock, execution)
-                await self._collide(knowledge, execution)
             for letter in await knowledge.dead_letters.listed():
                 await knowledge.dead_letters.retry(letter.letter_id, by=NAME)
             if self._does(points.RETRY, THAWED_SHARE):
@@ -97,14 +96,13 @@ class Person:
     def _does(self, what: str, share: float) -> bool:
         return what in self.wanted or self.rng.random() < share
 
-    async def _collide(self, knowledge: Knowledge, execution: Execution) -> None:
-        """Move an execution on from where it no longer is, as one would who was held up: that must not go through."""
-        old = self.seen.pop(execution.execution_id, execution)
-        if execution.state in PASSED_ONCE:
-            self.seen[execution.execution_id] = execution
-        if old.state is not execution.state:
+    async def _come_late(self, knowledge: Knowledge, executions: Iterable[Execution]) -> None:
+        """Move an execution on from a state that it has left, as who was held up would: that must not go through."""
+        left = [execution for execution in executions if execution.state in PAST_VERIFYING]
+        if left:
+            held_up = replace(self.rng.choice(left), state=State.VERIFYING)
             with suppress(FencedError):
-                await knowledge.journal.move(old, State.ROLLING_BACK, reason=Reason.NOT_IMPROVED)
+                await knowledge.journal.move(held_up, State.ROLLING_BACK, reason=Reason.NOT_IMPROVED)
 
     async def _order(self, knowledge: Knowledge, clock: Clock) -> None:
         if self._does(points.PAUSE, PAUSED_SHARE) or points.LIFT in self.wanted:
