@@ -14,6 +14,8 @@ from typing import Any
 from real_stack import TinyExporter, alertmanager, answers, ended_whatever_happens, prometheus, wait_until
 
 TINY_PACK = Path(__file__).parent / "packs" / "tiny"
+ANSWER_SECONDS = 30
+"""A daemon in a storm may be busy with a cycle first."""
 NOWHERE = dict.fromkeys(("PROMETHEUS_URL", "ALERTMANAGER_URL", "CHARTER_API_URL"), "http://127.0.0.1:9")
 PACE = {
     "MAPE_K_INTERVAL": "0.6",
@@ -63,7 +65,7 @@ class DaemonProcess:
     def get(self, path: str) -> Any:
         """Return the document there, also of an answer that says no."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             return json.load(error)
@@ -73,7 +75,7 @@ class DaemonProcess:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         request = urllib.request.Request(self.url + path, json.dumps(document).encode(), headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code

@@ -11,9 +11,10 @@ from daemon_process import daemon, watched
 from real_stack import answers, wait_until
 
 MANY = 10_000
+BUDGET_SECONDS = 10
 BUDGETS = {
-    "MAPE_K_INTERVAL": "6",
-    "MAPE_K_CYCLE_BUDGET": "5",
+    "MAPE_K_INTERVAL": "11",
+    "MAPE_K_CYCLE_BUDGET": str(BUDGET_SECONDS),
     "MAPE_K_MONITOR_BUDGET": "1",
     "MAPE_K_ANALYZE_BUDGET": "1",
     "MAPE_K_PLAN_BUDGET": "1",
@@ -67,8 +68,8 @@ def test_ten_thousand_alerts_in_one_webhook_are_on_disk_when_acknowledged_and_th
         running.kill()
 
     assert status == 202
-    assert seconds < 5
-    assert (cycle["woken_by"], cycle["seconds"] < 5) == ("webhook", True)
+    assert seconds < BUDGET_SECONDS
+    assert (cycle["woken_by"], cycle["seconds"] < BUDGET_SECONDS) == ("webhook", True)
     assert kept(tmp_path / "state") == (MANY, MANY)
 
 
@@ -99,7 +100,7 @@ def test_ten_thousand_true_alerts_are_taken_cycles_keep_their_budget_and_nothing
 
     assert status == 202
     assert len(told) == 2
-    assert all(cycle["result"] == "completed" and cycle["seconds"] < 5 for cycle in told)
+    assert all(cycle["result"] == "completed" and cycle["seconds"] < BUDGET_SECONDS for cycle in told)
     assert held <= {"storm", "blast_radius"}
     assert held
     assert effects == []

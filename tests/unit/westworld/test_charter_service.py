@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 import sqlite3
 from datetime import UTC, datetime
 
@@ -338,6 +339,7 @@ async def test_a_write_that_fails_fails_alone(tmp_path):
 
 
 async def test_a_store_that_fails_is_told_and_the_world_goes_on(tmp_path, caplog):
+    caplog.set_level(logging.ERROR, "westworld")
     async with charter_on(tmp_path) as charter:
         await charter.kept.write(lambda c: c.execute("ALTER TABLE facts RENAME TO gone"))
         await live_until(charter, lambda: "facts" in charter.store_problem)
