@@ -1,0 +1,1 @@
+"""The checks of rule files, boards, inventories and Alertmanager files."""
