@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mape_k import __version__
-from mape_k.cli import ask, dlq, knowledge, packs, tell
+from mape_k.cli import ask, dlq, knowledge, pack_build, packs, tell
 from mape_k.cli.group import DONE, NOT_SO, UNREACHABLE, Commands, as_json, settings
 from mape_k.cli.show import emit, line, table
 
@@ -129,5 +129,6 @@ def charter(arguments: tuple[str, ...]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "westworld", *arguments])  # noqa: S606 (our own interpreter)
 
 
+packs.pack.add_command(pack_build.build_packs)
 for command in (*ask.COMMANDS, *tell.COMMANDS, dlq.dlq, packs.pack, knowledge.knowledge):
     cli.add_command(command)
