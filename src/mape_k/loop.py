@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from mape_k.analyze import Analyst
 from mape_k.errors import MapeKError, StoreError
 from mape_k.execute import Executor
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Phase, PhaseTiming, WokenBy
+from mape_k.model.span import SpanRef
 from mape_k.monitor import Monitor
 from mape_k.plan import make_plan
 from mape_k.ports import Clock, Journal
@@ -133,7 +135,9 @@ class Loop:
     def _begin(self, woken_by: WokenBy, late_seconds: float | None) -> CycleReport:
         as_of = self.clock.now()
         name = hashlib.sha256(f"{as_of.isoformat()}|{self.catalogue.digest}".encode()).hexdigest()[:16]
-        return CycleReport(cycle_id=f"cyc-{name}", as_of=as_of, woken_by=woken_by, late_seconds=late_seconds)
+        report = CycleReport(cycle_id=f"cyc-{name}", as_of=as_of, woken_by=woken_by, late_seconds=late_seconds)
+        bind_contextvars(cycle_id=report.cycle_id, trace_id=SpanRef.of(report.cycle_id).trace_id)
+        return report
 
     async def _open_ledger(self, report: CycleReport) -> Ledger:
         ledger = await self.journal.open_cycle(report)
@@ -144,7 +148,8 @@ class Loop:
         try:
             self.closed(report)
         except Exception:
-            log.exception("cycle_not_told", cycle_id=report.cycle_id)
+            log.exception("cycle_not_told")
+        unbind_contextvars("cycle_id", "trace_id")
         return report
 
     @asynccontextmanager
@@ -161,7 +166,7 @@ class Loop:
         except MapeKError as error:
             raise PhaseFailedError(phase, f"{type(error).__name__}: {error}") from error
         except Exception as error:
-            log.exception("phase_failed", phase=phase, cycle_id=report.cycle_id)
+            log.exception("phase_failed", phase=phase)
             raise PhaseFailedError(phase, repr(error)) from error
         finally:
             seconds = self.clock.monotonic() - begun

@@ -36,8 +36,8 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Return the daemon's own metrics."""
-    own = request.app[SERVICES].metrics
-    return web.Response(body=own.exposition(), headers={"Content-Type": own.content_type})
+    own, accept = request.app[SERVICES].metrics, request.headers.get("Accept", "")
+    return web.Response(body=own.exposition(accept), headers={"Content-Type": own.content_type(accept)})
 
 
 async def page(request: web.Request) -> web.Response:

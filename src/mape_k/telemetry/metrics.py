@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from mape_k.model import (
     DEADLINES,
@@ -39,6 +40,7 @@ from mape_k.model import (
     SuccessRate,
     Vector,
 )
+from mape_k.model.span import SpanRef
 from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, SOURCES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -91,9 +93,8 @@ class _Family:
 class Metrics:
     """What the loop tells about itself; every metric of :data:`TABLE`, and the process' own."""
 
-    content_type = CONTENT_TYPE_PLAIN_0_0_4
-
     def __init__(self) -> None:
+        self.shows_exemplars = False
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._families = {spec.name: _Family(spec, self.registry) for spec in TABLE}
@@ -102,9 +103,20 @@ class Metrics:
         self._opened_at: dict[str, datetime] = {}
         self._set("snapshot_age_seconds", math.nan)
 
-    def exposition(self) -> bytes:
-        """Return everything in the text format of Prometheus."""
-        return generate_latest(self.registry)
+    def exposition(self, accept: str = "") -> bytes:
+        """Return everything as :meth:`content_type` says."""
+        write = openmetrics.generate_latest if self._is_open(accept) else generate_latest
+        return write(self.registry)
+
+    def content_type(self, accept: str = "") -> str:
+        """Return what ``accept`` is answered with: the text format of Prometheus.
+
+        Exemplars can be written in OpenMetrics alone: where there are any, who accepts that gets it.
+        """
+        return openmetrics.CONTENT_TYPE_LATEST if self._is_open(accept) else CONTENT_TYPE_PLAIN_0_0_4
+
+    def _is_open(self, accept: str) -> bool:
+        return self.shows_exemplars and "application/openmetrics-text" in accept
 
     def _set(self, name: str, value: float, *labels: str) -> None:
         self._families[name].child(*labels).set(value)
@@ -112,8 +124,10 @@ class Metrics:
     def _add(self, name: str, *labels: str, amount: float = 1.0) -> None:
         self._families[name].child(*labels).inc(amount)
 
-    def _observe(self, name: str, seconds: float, *labels: str) -> None:
-        self._families[name].child(*labels).observe(max(0.0, seconds))
+    def _observe(self, name: str, seconds: float, *labels: str, trace_of: str = "") -> None:
+        """Count a duration; with exemplars the trace of ``trace_of``, a cycle's or an action's id, goes with it."""
+        exemplar = {"trace_id": SpanRef.of(trace_of).trace_id} if trace_of and self.shows_exemplars else None
+        self._families[name].child(*labels).observe(max(0.0, seconds), exemplar)
 
     # what the daemon is
 
@@ -152,9 +166,9 @@ class Metrics:
         """Tell how late a periodic cycle started."""
         self._set("cycle_start_deviation_seconds", late_seconds)
 
-    def phase_done(self, phase: Phase, seconds: float, budget_seconds: float) -> None:
+    def phase_done(self, phase: Phase, seconds: float, budget_seconds: float, cycle_id: str = "") -> None:
         """Count one phase against its budget."""
-        self._observe("phase_duration_seconds", seconds, phase)
+        self._observe("phase_duration_seconds", seconds, phase, trace_of=cycle_id)
         if seconds > budget_seconds:
             self._add("phase_overruns_total", phase)
 
@@ -182,6 +196,11 @@ class Metrics:
         self._set("dead_letters", len(letters))
         self._set("dead_letters_parked", sum(letter.state is LetterState.PARKED for letter in letters))
         self._set("dead_letter_oldest_timestamp_seconds", oldest)
+
+    def spans(self, exported: int, lost: int) -> None:
+        """Count spans that the trace collector took, and those that it did not."""
+        self._add("spans_total", "exported", amount=exported)
+        self._add("spans_total", "lost", amount=lost)
 
     def knowledge_written(self, seconds: float) -> None:
         """Count one durable write."""
@@ -236,7 +255,8 @@ class Metrics:
         self._remember(execution)
         if execution.applied_at and not (before and before.applied_at):
             detected_at = self._opened_at.get(execution.incident_id, execution.admitted_at)
-            self._observe("detection_to_action_seconds", _seconds(execution.applied_at - detected_at))
+            seconds = _seconds(execution.applied_at - detected_at)
+            self._observe("detection_to_action_seconds", seconds, trace_of=execution.execution_id)
         if _is_judged(execution) and before and execution.verdict is not before.verdict:
             self._tell_verdict(execution)
         if execution.state is State.FAILED and not (before and before.state is State.FAILED):
@@ -251,9 +271,9 @@ class Metrics:
     def cycle_closed(self, report: CycleReport) -> None:
         """Count one cycle with its phases and all that it saw and decided."""
         self._add("cycles_total", report.result)
-        self._observe("cycle_duration_seconds", report.seconds)
+        self._observe("cycle_duration_seconds", report.seconds, trace_of=report.cycle_id)
         for timing in report.timings:
-            self.phase_done(timing.phase, timing.seconds, timing.budget_seconds)
+            self.phase_done(timing.phase, timing.seconds, timing.budget_seconds, report.cycle_id)
         if report.result is not CycleResult.FAILED:
             ended_at = report.as_of + timedelta(seconds=report.seconds)
             self._set("last_cycle_timestamp_seconds", ended_at.timestamp())
@@ -279,7 +299,8 @@ class Metrics:
         names = self._names(execution.pack, execution.remediation)
         self._add("actions_total", *names, execution.verdict or FAILED)
         if execution.applied_at:
-            self._observe("action_verification_seconds", _seconds(execution.updated_at - execution.applied_at))
+            seconds = _seconds(execution.updated_at - execution.applied_at)
+            self._observe("action_verification_seconds", seconds, trace_of=execution.execution_id)
 
     def _tell_overdue(self, ledger: Ledger) -> None:
         late = Tally(e.state for e in ledger.open_executions if e.is_overdue(ledger.as_of))

@@ -158,6 +158,7 @@ TABLE: tuple[Metric, ...] = (
         "Alerts of the last cycle: active and announced, announced and not active, active and not announced.",
         state=NOTICE_STATES,
     ),
+    _counter("spans_total", "Spans for the trace collector, by whether it took them.", result=("exported", "lost")),
     _gauge("mode", "1 for the mode in force.", mode=_values(Mode)),
     _gauge("paused", "Whether a person paused the daemon."),
     _gauge("leader", "Whether this daemon is in charge."),

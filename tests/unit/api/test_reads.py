@@ -31,7 +31,7 @@ async def test_ready_says_why_not(api, daemon):
 async def test_metrics_are_in_the_text_format(api):
     response = await api.get("/metrics")
 
-    assert response.headers["Content-Type"] == Metrics.content_type
+    assert response.headers["Content-Type"] == Metrics().content_type()
     assert "mape_k_cycles_total" in await response.text()
 
 

@@ -1,0 +1,141 @@
+"""Spans over OTLP/HTTP to a real receiver, one that is away, and one that hangs."""
+
+import contextlib
+import gzip
+import http.server
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from integration.otlp import OtlpTracer
+from mape_k.model.span import Span, SpanRef
+from real_stack import free_port, wait_until
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Collector(http.server.ThreadingHTTPServer):
+    """Takes what comes, or answers what a test wants."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.status, self.requests, self.hang = 200, [], threading.Event()
+        self.hang.set()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def spans(self):
+        found = []
+        for _, body in self.requests:
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                found += [(resource.resource, span) for scope in resource.scope_spans for span in scope.spans]
+        return found
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+        self.server.requests.append(((self.path, self.headers), body))
+        self.server.hang.wait(20)
+        with contextlib.suppress(OSError):
+            self.send_response(self.server.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def collector():
+    server = Collector()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.hang.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Tally:
+    """Counts as the metric does."""
+
+    def __init__(self):
+        self.exported = self.lost = 0
+
+    def __call__(self, exported, lost):
+        self.exported += exported
+        self.lost += lost
+
+
+def a_span(name="cycle", **fields):
+    return Span(
+        **({"name": name, "ref": SpanRef.of(name), "begun": NOON, "ended": NOON + timedelta(seconds=2)} | fields)
+    )
+
+
+def test_a_span_arrives_with_all_that_is_known_of_it(collector):
+    tally = Tally()
+    tracer = OtlpTracer(collector.url + "/", told=tally, token="t0ken", attributes={"service.version": "1.2"})
+    tracer.tell(
+        [a_span(parent=SpanRef.of("p"), attributes={"pack": "charter", "n": 3}, links=(SpanRef.of("i"),), error="no")]
+    )
+    tracer.close()
+
+    ((path, headers), _), (resource, span) = collector.requests[0], collector.spans[0]
+    attributes = {each.key: each.value for each in span.attributes}
+    assert (path, headers["Authorization"]) == ("/v1/traces", "Bearer t0ken")
+    assert {each.key: each.value.string_value for each in resource.attributes} == {
+        "service.name": "mape-k",
+        "service.version": "1.2",
+    }
+    assert span.trace_id.hex() == SpanRef.of("cycle").trace_id
+    assert span.parent_span_id.hex() == SpanRef.of("p").span_id
+    assert span.links[0].trace_id.hex() == SpanRef.of("i").trace_id
+    assert (attributes["pack"].string_value, attributes["n"].int_value) == ("charter", 3)
+    assert (span.status.message, span.end_time_unix_nano - span.start_time_unix_nano) == ("no", 2_000_000_000)
+    assert (tally.exported, tally.lost) == (1, 0)
+
+
+def test_what_a_collector_refuses_is_counted_as_lost_and_later_spans_arrive(collector):
+    tally, collector.status = Tally(), 400
+    tracer = OtlpTracer(collector.url, told=tally)
+    tracer.tell([a_span("a"), a_span("b")])
+    wait_until(lambda: tally.lost == 2, "both counted as lost")
+    collector.status = 200
+    tracer.tell([a_span("c")])
+    tracer.close()
+
+    assert (tally.exported, tally.lost) == (1, 2)
+
+
+def test_a_collector_that_is_away_costs_a_count_and_no_time():
+    tally = Tally()
+    tracer = OtlpTracer(f"http://127.0.0.1:{free_port()}", told=tally, request_seconds=0.5)
+    begun = time.monotonic()
+    for number in range(5000):
+        tracer.tell([a_span(str(number))])
+    told_in = time.monotonic() - begun
+    wait_until(lambda: tally.lost > 0, "counted as lost")
+    tracer.close()
+
+    assert told_in < 5
+    assert tally.exported == 0
+
+
+def test_a_collector_that_hangs_does_not_keep_the_daemon_from_stopping(collector):
+    collector.hang.clear()
+    tracer = OtlpTracer(collector.url, told=Tally())
+    tracer.tell([a_span()])
+    begun = time.monotonic()
+    tracer.close()
+
+    assert time.monotonic() - begun < 4
