@@ -22,6 +22,8 @@ from mape_k.model import (
     Evidence,
     Execution,
     Finding,
+    HttpCall,
+    HttpServer,
     Incident,
     Job,
     Ledger,
@@ -42,6 +44,7 @@ from mape_k.model import (
     Snapshot,
     SourceHealth,
     State,
+    StatusQuestion,
     Symptom,
     TargetRule,
     Vector,
@@ -104,6 +107,19 @@ def a_remediation(name: str = "block", **fields: Any) -> Remediation:
         "probation_seconds": 0.0,
     }
     return Remediation(pack="charter", name=name, **(facts | fields))
+
+
+QUEUE = HttpServer(
+    name="queue",
+    key_header="Idempotency-Key",
+    key_echo="idempotency_key",
+    id_field="action_id",
+    status=StatusQuestion(path="/actions/{id}", field="status", in_force=("in_force",), undone=("undone",)),
+)
+
+
+def a_call(path: str = "/nodes/{target}/pin", **fields: Any) -> HttpCall:
+    return HttpCall(path=path, **({"server": QUEUE} | fields))
 
 
 LIMIT = a_remediation("limit", cost=0.05, prior_success=0.7)

@@ -8,6 +8,8 @@ from mape_k.catalogue import document as doc
 from mape_k.model import (
     Bound,
     Compensation,
+    HttpCall,
+    HttpServer,
     Job,
     Lifetime,
     Limits,
@@ -20,6 +22,7 @@ from mape_k.model import (
     RollbackRule,
     Severity,
     Signal,
+    StatusQuestion,
     Symptom,
     TargetRule,
     Verification,
@@ -37,7 +40,7 @@ def to_pack(document: doc.PackDocument) -> Pack:
         jobs=_frozen({name: _job(name, job) for name, job in document.jobs.items()}),
         signals=_frozen({name: _signal(pack, name, signal) for name, signal in document.signals.items()}),
         symptoms=_frozen({name: _symptom(pack, name, symptom) for name, symptom in document.symptoms.items()}),
-        remediations=_frozen({name: _remediation(pack, name, each) for name, each in document.remediations.items()}),
+        remediations=_frozen({name: _remediation(document, name) for name in document.remediations}),
         limits=_limits(document.limits),
     )
 
@@ -139,14 +142,59 @@ def _verification(pack: str, verify: doc.VerificationDocument) -> Verification:
     )
 
 
-def _part(part: doc.PartDocument) -> Part:
-    return Part(kind=part.kind, parameters=part.parameters, compensation=_compensation(part.compensation))
+class _Calls:
+    """Makes the calls of one remediation; what each leaves out is as in the request."""
+
+    def __init__(self, document: doc.PackDocument, request: doc.RequestDocument | None) -> None:
+        self._servers = document.servers
+        self._request = request
+
+    def first(self) -> HttpCall | None:
+        """Return the request itself; None where there is none."""
+        return self._call(self._request) if self._request else None
+
+    def part(self, name: str, number: int, part: doc.Part) -> Part:
+        """Return a further part; what is sent is named after the remediation where it names itself not."""
+        undo = self.compensation(f"{name}_{number}", part.compensation)
+        if isinstance(part, doc.PolicyPartDocument):
+            return Part(kind=part.kind, parameters=part.parameters, compensation=undo)
+        return Part(kind=f"{name}_{number}", call=self._call(part), compensation=undo)
+
+    def compensation(self, name: str, compensation: doc.Compensation | None) -> Compensation | None:
+        """Return what undoes a part; None where nothing does."""
+        if compensation is None or isinstance(compensation, str):
+            return None
+        if isinstance(compensation, doc.CompensationDocument):
+            return Compensation(kind=compensation.kind, parameters=compensation.parameters)
+        return Compensation(kind=f"undo_{name}", call=self._call(compensation))
+
+    def _call(self, call: doc.CallDocument) -> HttpCall:
+        name = call.server or (self._request.server if self._request else "")
+        method = call.method or (self._request.method if self._request else "POST")
+        return HttpCall(
+            server=_server(name, self._servers[name]),
+            method=method,
+            path=call.path,
+            headers=call.headers,
+            body=call.body,
+        )
 
 
-def _compensation(compensation: doc.Compensation | None) -> Compensation | None:
-    if compensation is None or isinstance(compensation, str):
-        return None
-    return Compensation(kind=compensation.kind, parameters=compensation.parameters)
+def _server(name: str, server: doc.ServerDocument) -> HttpServer:
+    return HttpServer(
+        name=name,
+        key_header=server.idempotency.header if server.idempotency else "",
+        key_echo=server.idempotency.echo if server.idempotency else "",
+        id_field=server.id or "",
+        status=StatusQuestion(
+            path=server.status.path,
+            field=server.status.field,
+            in_force=tuple(server.status.in_force),
+            undone=tuple(server.status.undone),
+        )
+        if server.status
+        else None,
+    )
 
 
 def _lifetime(pack: str, lifetime: doc.Lifetime) -> Lifetime | None:
@@ -160,22 +208,24 @@ def _lifetime(pack: str, lifetime: doc.Lifetime) -> Lifetime | None:
     )
 
 
-def _remediation(pack: str, name: str, remediation: doc.RemediationDocument) -> Remediation:
+def _remediation(document: doc.PackDocument, name: str) -> Remediation:
+    pack, remediation = document.pack, document.remediations[name]
+    calls, policy = _Calls(document, remediation.request), remediation.policy
     return Remediation(
         pack=pack,
         name=name,
-        kind=remediation.policy.kind,
-        parameters=remediation.policy.parameters,
-        effector=remediation.effector,
-        scope_label=remediation.policy.scope_label,
+        kind=policy.kind if policy else name,
+        parameters=policy.parameters if policy else {},
+        call=calls.first(),
+        scope_label=policy.scope_label if policy else "target",
         verification=_verification(pack, remediation.verify),
         prior_success=remediation.prior.success,
         prior_weight=remediation.prior.weight,
         cost=remediation.cost,
         blast_radius=remediation.blast_radius,
         settle_seconds=remediation.settle,
-        compensation=_compensation(remediation.compensation),
-        further=tuple(map(_part, remediation.then)),
+        compensation=calls.compensation(name, remediation.compensation),
+        further=tuple(calls.part(name, number, part) for number, part in enumerate(remediation.then, start=2)),
         rollback=RollbackRule(remediation.rollback),
         probation_seconds=remediation.probation,
         leaves_nothing=remediation.compensation == "nothing",

@@ -20,9 +20,13 @@ from pydantic import (
 from mape_k.catalogue import promql
 from mape_k.catalogue.fields import (
     AlertName,
+    CallPath,
     Duration,
     FileName,
+    HeaderName,
+    HeaderValue,
     JobRef,
+    JsonKey,
     LabelName,
     Lookback,
     Name,
@@ -30,11 +34,15 @@ from mape_k.catalogue.fields import (
     PositiveDuration,
     Query,
     RemediationRef,
+    ServerName,
+    ServerRef,
     SignalRef,
+    StatusPath,
     SymptomRef,
     Target,
     Title,
     Unit,
+    check_slots,
 )
 
 
@@ -246,6 +254,64 @@ class CompensationDocument(Document):
     parameters: dict[Name, JsonValue] = {}
 
 
+class IdempotencyDocument(Document):
+    """How a server takes idempotency keys: the same key twice has one effect."""
+
+    header: HeaderName = Field(default="Idempotency-Key", description="Carries the key.")
+    echo: JsonKey = Field(description="The key of the JSON answer that repeats it.")
+
+
+class StatusDocument(Document):
+    """How a server is asked later what became of what it did."""
+
+    path: StatusPath = Field(description="With {id}; asked with GET.")
+    field: JsonKey = Field(description="The key of the JSON answer that tells.")
+    in_force: list[Title] = Field(min_length=1, description="What it says while it holds.")
+    undone: list[Title] = Field(min_length=1, description="What it says once it is undone or over.")
+
+
+class ServerDocument(Document):
+    """The manners of one server; where it is, only the settings say (MAPE_K_HTTP_SERVERS)."""
+
+    idempotency: IdempotencyDocument | None = Field(default=None, description="Omit where it knows no keys.")
+    id: JsonKey | None = Field(default=None, description="The key of the JSON answer that names what was done.")
+    status: StatusDocument | None = Field(default=None, description="How to ask later.")
+
+
+def _slots_in(value: JsonValue) -> None:
+    """Refuse unknown slots anywhere in a body."""
+    if isinstance(value, str):
+        check_slots(value)
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _slots_in(item)
+
+
+class CallDocument(Document):
+    """A request to a server; slots such as {target} are filled when it is sent."""
+
+    server: ServerRef | None = Field(default=None, description="Default: the server of the remediation's request.")
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] | None = Field(
+        default=None, description="Default: the method of the remediation's request, there POST."
+    )
+    path: CallPath = Field(description="From the root of the server's address; what fills a slot is percent-encoded.")
+    headers: dict[HeaderName, HeaderValue] = {}
+    body: dict[str, JsonValue] | None = Field(default=None, description="JSON; omit for none.")
+
+    @field_validator("body")
+    @classmethod
+    def _has_known_slots(cls, body: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        _slots_in(body)
+        return body
+
+
+class RequestDocument(CallDocument):
+    """The request that is sent in the place of a policy."""
+
+    server: ServerRef = Field(description="One of this pack's servers.")
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+
+
 class PriorDocument(Document):
     """Belief before any outcome."""
 
@@ -279,21 +345,46 @@ class AttemptsDocument(Document):
     per: Lookback = _lasting("1h")
 
 
-class PartDocument(Document):
-    """A further policy of a remediation, for the same target and lifetime."""
-
-    kind: Name
-    parameters: dict[Name, JsonValue] = {}
-    compensation: CompensationDocument | None = Field(default=None, description="What undoes this part.")
+def _policy_or_call(value: object) -> str:
+    """Return the mark of what is written there; a mark is never a key of a pack."""
+    if isinstance(value, str):
+        return "word"
+    return "call" if isinstance(value, CallDocument) or (isinstance(value, dict) and "path" in value) else "mapping"
 
 
 def _word_or_mapping(value: object) -> str:
     return "word" if isinstance(value, str) else "mapping"
 
 
+Undoing: TypeAlias = Annotated[
+    Annotated[CompensationDocument, Tag("mapping")] | Annotated[CallDocument, Tag("call")],
+    Discriminator(_policy_or_call),
+]
 Compensation: TypeAlias = Annotated[
-    Annotated[Literal["nothing", "irreversible"], Tag("word")] | Annotated[CompensationDocument, Tag("mapping")],
-    Discriminator(_word_or_mapping),
+    Annotated[Literal["nothing", "irreversible"], Tag("word")]
+    | Annotated[CompensationDocument, Tag("mapping")]
+    | Annotated[CallDocument, Tag("call")],
+    Discriminator(_policy_or_call),
+]
+
+
+class PolicyPartDocument(Document):
+    """A further policy of a remediation, for the same target and lifetime."""
+
+    kind: Name
+    parameters: dict[Name, JsonValue] = {}
+    compensation: Undoing | None = Field(default=None, description="What undoes this part.")
+
+
+class CallPartDocument(CallDocument):
+    """A further request of a remediation, for the same target and lifetime."""
+
+    compensation: Undoing | None = Field(default=None, description="What undoes this part.")
+
+
+Part: TypeAlias = Annotated[
+    Annotated[PolicyPartDocument, Tag("mapping")] | Annotated[CallPartDocument, Tag("call")],
+    Discriminator(_policy_or_call),
 ]
 Lifetime: TypeAlias = Annotated[
     Annotated[Literal["once"], Tag("word")] | Annotated[LifetimeDocument, Tag("mapping")],
@@ -304,15 +395,16 @@ Lifetime: TypeAlias = Annotated[
 class RemediationDocument(Document):
     """One thing that can be done about a symptom."""
 
-    effector: Literal["charter"] = "charter"
-    policy: PolicyDocument
+    effector: Literal["charter", "http"] = Field(default="charter", description="Who is asked: by policy or request.")
+    policy: PolicyDocument | None = Field(default=None, description="What is sent to the Charter.")
+    request: RequestDocument | None = Field(default=None, description="What is sent to a server.")
     prior: PriorDocument = PriorDocument()
     cost: float = Field(ge=0, le=1, description="Harm of doing it, from free to as bad as the worst incident.")
     blast_radius: int = Field(default=1, ge=1, le=10_000, description="How many targets it touches.")
     settle: Duration = _lasting("0s", "How long its effect needs to show.")
     verify: VerificationDocument
     compensation: Compensation = Field(description="What undoes it, or: nothing (to undo), irreversible.")
-    then: list[PartDocument] = Field(
+    then: list[Part] = Field(
         default=[], max_length=9, description="Sent in this order, each once those before it are in force."
     )
     rollback: Literal["auto", "approve", "never"] = Field(
@@ -324,6 +416,15 @@ class RemediationDocument(Document):
     attempts: AttemptsDocument = AttemptsDocument()
     on_inhibited: Literal["wait", "ignore"] = Field(default="wait", description="While the alert is inhibited.")
 
+    @model_validator(mode="after")
+    def _says_what_is_sent(self) -> Self:
+        wanted, other = ("policy", "request") if self.effector == "charter" else ("request", "policy")
+        if getattr(self, wanted) is None:
+            raise ValueError(f"the effector {self.effector} needs the key {wanted}: what is sent")
+        if getattr(self, other) is not None:
+            raise ValueError(f"the effector {self.effector} takes no {other}; remove it, or name the other effector")
+        return self
+
 
 class PackDocument(Document):
     """A pack: what the loop has to know about one watched system and no native format can say."""
@@ -332,6 +433,7 @@ class PackDocument(Document):
     title: Title
     jobs: dict[Title, JobDocument] = {}
     limits: LimitsDocument = LimitsDocument()
+    servers: dict[ServerName, ServerDocument] = {}
     signals: dict[Name, SignalDocument] = {}
     symptoms: dict[Name, SymptomDocument] = {}
     remediations: dict[Name, RemediationDocument] = {}

@@ -18,9 +18,31 @@ from pydantic_core import CoreSchema, core_schema
 
 from mape_k.catalogue import durations, promql
 from mape_k.errors import did_you_mean
+from mape_k.model import SLOT, SLOT_ID, SLOTS
 from mape_k.text import printable
 
 _YEAR = durations.SECONDS["y"]
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|\{[a-z_]+\})+)+")
+_OWN_HEADERS = frozenset(
+    {
+        "accept",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "traceparent",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-fencing-token",
+    }
+)
 _WILDCARDS = re.compile(r"[*?]|\.\+")
 
 
@@ -88,6 +110,41 @@ def _one_target(target: str) -> str:
     return target
 
 
+def check_slots(text: str) -> str:
+    """Return ``text``; refuse ``{word}`` where the word is no slot."""
+    for slot in SLOT.findall(text):
+        if slot not in (*SLOTS, SLOT_ID):
+            remedy = did_you_mean(slot, SLOTS) or f"; slots are {', '.join(SLOTS)}"
+            raise ValueError(f"{printable(f'{{{slot}}}', 60)} is no slot{remedy}")
+    return text
+
+
+def _path(path: str) -> str:
+    if _PATH.fullmatch(path) is None:
+        raise ValueError("expected a path such as /control/v1/nodes/{target}/drain, without ?, #, % or an end in /")
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("expected a path without the segments '.' and '..'")
+    return check_slots(path)
+
+
+def _status_path(path: str) -> str:
+    if set(SLOT.findall(_path(path))) != {SLOT_ID}:
+        raise ValueError("expected a path with the slot {id} and no other: what the server named its answer")
+    return path
+
+
+def _header_name(name: str) -> str:
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError("is a header that the program sets itself; remove it")
+    return name
+
+
+def _header_value(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("expected printable ASCII characters on one line")
+    return check_slots(text)
+
+
 Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -114,6 +171,19 @@ Title: TypeAlias = Annotated[str, _Spelling(r"\S(?:.{0,118}\S)?", "1 to 120 char
 Unit: TypeAlias = Annotated[str, _Spelling(r"\S(?:.{0,38}\S)?", "1 to 40 characters on one line")]
 Target: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_target)]
 Query: TypeAlias = Annotated[str, Field(max_length=10_000), AfterValidator(_query)]
+CallPath: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_path)]
+StatusPath: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_status_path)]
+HeaderName: TypeAlias = Annotated[
+    str,
+    _Spelling(r"[A-Za-z][A-Za-z0-9-]{0,62}", "a header's name: letters, digits and '-', a letter first"),
+    AfterValidator(_header_name),
+]
+HeaderValue: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_header_value)]
+JsonKey: TypeAlias = Annotated[str, _Spelling(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}", "a key of a JSON object")]
+ServerName: TypeAlias = Annotated[
+    str, _Spelling(r"[a-z][a-z0-9-]{0,40}", "lower-case letters, digits and '-', a letter first")
+]
+ServerRef: TypeAlias = Annotated[ServerName, AfterValidator(_known("servers"))]
 JobRef: TypeAlias = Annotated[str, AfterValidator(_known("jobs"))]
 SignalRef: TypeAlias = Annotated[str, AfterValidator(_known("signals"))]
 SymptomRef: TypeAlias = Annotated[str, AfterValidator(_known("symptoms"))]

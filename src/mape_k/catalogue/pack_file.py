@@ -19,7 +19,7 @@ from mape_k.text import printable
 
 MAX_BYTES = 1_000_000
 
-_MARKS = {"[key]", "word", "mapping"}
+_MARKS = {"[key]", "word", "mapping", "call"}
 _EXPECTED = {
     "model_type": "keys with values",
     "dict_type": "keys with values",

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from mape_k.catalogue.document import PackDocument, RemediationDocument
+from mape_k.catalogue.document import CallDocument, PackDocument, RemediationDocument
 from mape_k.catalogue.yaml_text import Path
+from mape_k.model import SLOT, SLOT_ID
+
+_BOUND_TO_TIME = ("ttl_seconds", "not_after")
 
 
 def contradictions(pack: PackDocument) -> Iterator[tuple[Path, str]]:
     """Yield the place and the sentence of everything in ``pack`` that cannot work."""
+    yield from _servers(pack)
     yield from _symptoms(pack)
     yield from _explanations(pack)
     for name, remediation in pack.remediations.items():
@@ -16,8 +20,15 @@ def contradictions(pack: PackDocument) -> Iterator[tuple[Path, str]]:
         yield from _deadline(pack, remediation, here)
         yield from _lifetime(remediation, here)
         yield from _parts(remediation, here)
+        yield from _sent(pack, remediation, here)
         if remediation.blast_radius > pack.limits.max_targets:
             yield (*here, "blast_radius"), f"is over limits.max_targets ({pack.limits.max_targets}): never allowed"
+
+
+def _servers(pack: PackDocument) -> Iterator[tuple[Path, str]]:
+    for name, server in pack.servers.items():
+        if server.status and server.id is None:
+            yield ("servers", name, "status"), "fills {id} with what the server names; give the server the key id"
 
 
 def _symptoms(pack: PackDocument) -> Iterator[tuple[Path, str]]:
@@ -65,3 +76,48 @@ def _parts(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path,
         if needed is (part.compensation is None):
             wanted = "is missing; add it, since the first part has one" if needed else "is never used; remove it"
             yield (*here, "then", number, "compensation"), wanted
+
+
+def _sent(pack: PackDocument, remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path, str]]:
+    """Policies are for the Charter, requests for servers; each can be filled when its time comes."""
+    calls = remediation.request is not None
+    if remediation.request is not None:
+        yield from _slots(pack, remediation, remediation.request, (*here, "request"))
+    undoing: list[tuple[Path, object]] = [((*here, "compensation"), remediation.compensation)]
+    for number, part in enumerate(remediation.then):
+        place = (*here, "then", number)
+        if isinstance(part, CallDocument) is not calls:
+            yield place, _OTHER_KIND[calls]
+        elif isinstance(part, CallDocument):
+            yield from _slots(pack, remediation, part, place)
+        undoing.append(((*place, "compensation"), part.compensation))
+    for place, undo in undoing:
+        if undo is None or isinstance(undo, str):
+            continue
+        if isinstance(undo, CallDocument) is not calls:
+            yield place, _OTHER_KIND[calls]
+        elif isinstance(undo, CallDocument):
+            yield from _slots(pack, remediation, undo, place, undoes=True)
+
+
+_OTHER_KIND = {
+    True: "is a policy; the effector http takes requests: give it a path",
+    False: "is a request; the effector charter takes policies: give it a kind",
+}
+
+
+def _slots(
+    pack: PackDocument, remediation: RemediationDocument, call: CallDocument, here: Path, *, undoes: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """Yield the slots of a call that nothing will ever fill."""
+    server = call.server or (remediation.request.server if remediation.request else "")
+    used = set(SLOT.findall(f"{call.path} {call.headers} {call.body}"))
+    if SLOT_ID in used and not undoes:
+        yield here, "{id} is the server's name for what it did; it is known only to what undoes that"
+    elif SLOT_ID in used and pack.servers[server].id is None:
+        yield here, f"{{id}} needs the key servers.{server}.id: where the answer names what was done"
+    for slot in _BOUND_TO_TIME:
+        if slot in used and undoes:
+            yield here, f"{{{slot}}} is not known to what undoes an action, whenever that is; remove it"
+    if "ttl_seconds" in used and remediation.lifetime == "once":
+        yield here, "{ttl_seconds} needs a lifetime with ttl; give it one, or remove the slot"

@@ -10,6 +10,7 @@ from mape_k.model.bounds import (
     Peak,
     WeeklyFreeze,
 )
+from mape_k.model.call import SLOT, SLOT_ID, SLOTS, HttpCall, HttpServer, StatusQuestion, Written, write_path
 from mape_k.model.cycle import CycleReport, CycleResult, NoticeTally, Phase, PhaseTiming, WokenBy
 from mape_k.model.deadline import DEADLINES, PATIENCE, due_at
 from mape_k.model.decision import (
@@ -32,6 +33,7 @@ from mape_k.model.decision import (
     next_state,
 )
 from mape_k.model.execution import (
+    CHARTER,
     LEFT_ALONE,
     TERMINAL,
     TRANSITIONS,
@@ -88,12 +90,16 @@ from mape_k.model.reason import PACK_HOLDS, REFUSALS, Reason
 from mape_k.model.terms import terms_of
 
 __all__ = [
+    "CHARTER",
     "DEADLINES",
     "LEFT_ALONE",
     "LETTER_SCHEDULE",
     "PACK_HOLDS",
     "PATIENCE",
     "REFUSALS",
+    "SLOT",
+    "SLOTS",
+    "SLOT_ID",
     "STARTS_FROM",
     "TERMINAL",
     "TRANSITIONS",
@@ -122,6 +128,8 @@ __all__ = [
     "Finding",
     "FollowUp",
     "Freeze",
+    "HttpCall",
+    "HttpServer",
     "Incident",
     "Job",
     "Judgement",
@@ -162,6 +170,7 @@ __all__ = [
     "SourceHealth",
     "Standing",
     "State",
+    "StatusQuestion",
     "Step",
     "SuccessRate",
     "Symptom",
@@ -174,8 +183,10 @@ __all__ = [
     "Violation",
     "WeeklyFreeze",
     "WokenBy",
+    "Written",
     "asked_hash",
     "due_at",
     "next_state",
     "terms_of",
+    "write_path",
 ]

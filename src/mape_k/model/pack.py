@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mape_k.model.call import HttpCall
+
 
 class OnMissing(StrEnum):
     """What a missing reading of a signal means to those who depend on it."""
@@ -181,19 +183,21 @@ class Lifetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compensation:
-    """The policy that undoes another."""
+    """What undoes another: a policy, or a call."""
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    call: HttpCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A further policy of a remediation, sent once those before it are in force; undone before them."""
+    """A further policy or call of a remediation, sent once those before it are in force; undone before them."""
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     compensation: Compensation | None = None
+    call: HttpCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,7 @@ class Remediation:
 
     Args:
         kind, parameters: of the policy that is sent; ``scope_label`` names the target in its scope.
+        call: what is sent in its place to another system than the Charter; None: the policy.
         prior_success, prior_weight: belief before any outcome, as a probability and the number of outcomes it is worth.
         cost: harm of doing it, 0 (free) to 1 (as bad as the worst incident).
         blast_radius: how many targets it touches.
@@ -220,7 +225,7 @@ class Remediation:
     kind: str
     verification: Verification
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    effector: str = "charter"
+    call: HttpCall | None = None
     scope_label: str = "node_or_service"
     prior_success: float = 0.5
     prior_weight: float = 1.0
@@ -345,7 +350,7 @@ class Catalogue:
     @property
     def needs_charter(self) -> bool:
         """Whether any pack asks the Charter for violations or acts through it."""
-        acts = any(r.effector == "charter" for pack in self.packs.values() for r in pack.remediations.values())
+        acts = any(r.call is None for pack in self.packs.values() for r in pack.remediations.values())
         return acts or any(symptom.violation_severities for symptom in self.symptoms)
 
     def reach_seconds(self, remediation: Remediation) -> float:

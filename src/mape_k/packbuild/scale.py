@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from mape_k.catalogue.durations import SECONDS, parse_duration
 from mape_k.catalogue.promql import Token, tokens
 from mape_k.catalogue.yaml_text import Path
+from mape_k.model import SLOT
 
 AGE_UNIT = "seconds old"
 """The unit of a signal that measures an age: the bounds on it are durations."""
@@ -68,6 +69,16 @@ def scale_seconds(number: object, time_scale: float) -> float:
     return int(scaled) if scaled.is_integer() else scaled
 
 
+def scale_sent_seconds(number: object, time_scale: float) -> object:
+    """Divide a number of seconds in what is sent; what fills a slot such as ``{ttl_seconds}`` is divided elsewhere.
+
+    Raises:
+        ValueError: neither a number nor a slot.
+    """
+    is_slot = isinstance(number, str) and SLOT.fullmatch(number) is not None
+    return number if is_slot else scale_seconds(number, time_scale)
+
+
 def scale_promql(query: object, time_scale: float) -> str:
     """Divide the durations in a PromQL expression; strings, comments, names and other numbers stay as they are.
 
@@ -117,6 +128,10 @@ PACK_FILE: Mapping[str, Scaler] = MappingProxyType(
         "remediations/*/compensation/parameters/*_seconds": scale_seconds,
         "remediations/*/then/*/parameters/*_seconds": scale_seconds,
         "remediations/*/then/*/compensation/parameters/*_seconds": scale_seconds,
+        "remediations/*/request/body/**/*_seconds": scale_sent_seconds,
+        "remediations/*/compensation/body/**/*_seconds": scale_sent_seconds,
+        "remediations/*/then/*/body/**/*_seconds": scale_sent_seconds,
+        "remediations/*/then/*/compensation/body/**/*_seconds": scale_sent_seconds,
         "remediations/*/probation": scale_duration,
         "remediations/*/settle": scale_duration,
         "remediations/*/verify/hold": scale_duration,

@@ -12,6 +12,7 @@ from builders import (
     NOON,
     SCRAPE,
     SIGNAL,
+    a_call,
     a_catalogue,
     a_pack,
     a_remediation,
@@ -104,7 +105,7 @@ async def test_a_jobs_name_is_a_literal_in_the_query():
 async def test_a_charter_that_no_pack_needs_is_not_asked_and_not_missed():
     world = World()
     world.violations.answer = DOWN
-    needless = a_remediation(effector="http")
+    needless = a_remediation(call=a_call())
     snapshot = await world.seen(a_catalogue(remediations=(needless,), symptoms=(a_symptom(remediations=("block",)),)))
     assert world.violations.asked_since == []
     assert "charter" not in snapshot.sources
