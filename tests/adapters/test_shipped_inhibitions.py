@@ -12,21 +12,22 @@ from shipped_packs import CONFIG, document, rules
 
 pytestmark = pytest.mark.real
 
-LABELS = {alert.name: alert.body["labels"] for alert in rules("alert")}
+LABELS = {alert.name: {"system": alert.pack.name, **alert.body["labels"]} for alert in rules("alert")}
 NODE = {"node_or_service": "node-7"}
 READINGS = 5  # alerts reach the inhibitor a moment after they are listed
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    shipped = document(CONFIG / "alertmanager" / "alertmanager.yml")["inhibit_rules"]
+    fragments = sorted(CONFIG.glob("packs/*/alertmanager/routes.yaml"))
+    shipped = [rule for path in fragments for rule in document(path).get("inhibit_rules", ())]
     with alertmanager(tmp_path_factory.mktemp("alertmanager"), inhibit_rules=json.dumps(shipped)) as running:
         yield running
 
 
 def alert(name: str, cluster: str, **more: str) -> dict[str, Any]:
-    severity = {"severity": LABELS[name]["severity"], "component": LABELS[name]["component"]}
-    return {"labels": {"alertname": name, "cluster": cluster, **severity, **more}}
+    own = {key: LABELS[name][key] for key in ("severity", "component", "system")}
+    return {"labels": {"alertname": name, "cluster": cluster, **own, **more}}
 
 
 def assert_muted(server: Server, alerts: list[dict[str, Any]], muted: set[str]) -> None:

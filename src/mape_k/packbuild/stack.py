@@ -46,11 +46,6 @@ def with_rule_files(config: Mapping[str, Any], rule_files: Sequence[Path]) -> di
     return {**config, "rule_files": [str(path) for path in rule_files]}
 
 
-def with_templates(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return ``config`` with its templates found from anywhere; they were relative to ``folder``."""
-    return {**config, "templates": [str(folder.resolve() / pattern) for pattern in config.get("templates", [])]}
-
-
 def _static(address: str) -> dict[str, Any]:
     return {"static_configs": [{"targets": [address]}]}
 

@@ -1,15 +1,30 @@
 """Prometheus' and Alertmanager's own tools on everything that is shipped for them."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mape_k.catalogue import shipped_packs
+from mape_k.packbuild import build
 from shipped_packs import CONFIG, TEST_FILES, document
 
-ALERTMANAGER = CONFIG / "alertmanager" / "alertmanager.yml"
-ROUTES = document(CONFIG / "alertmanager" / "routes.test.yaml")
+BASE = CONFIG / "alertmanager" / "alertmanager.yml"
+PROMETHEUS = CONFIG / "prometheus" / "prometheus.yml"
+ROUTE_TESTS = (
+    CONFIG / "alertmanager" / "routes.test.yaml",
+    *sorted(CONFIG.glob("packs/*/alertmanager/routes.test.yaml")),
+)
+ROUTES = [(case, path) for path in ROUTE_TESTS for case in document(path)]
+TEMPLATES = CONFIG / "alertmanager" / "templates" / "*.tmpl"
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "A"},
+    "annotations": {"summary": "Summed up", "description": "Told", "action": "Act", "runbook_url": "config/A.md"},
+}
 
 Finder = Callable[[str], Path]
 
@@ -20,9 +35,25 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the configuration of all shipped packs together."""
+    packs = list(shipped_packs().values())
+    out = tmp_path_factory.mktemp("whole")
+    build(packs, out, prometheus=PROMETHEUS, alertmanager=BASE)
+    return out
+
+
 def test_prometheus_takes_its_configuration_and_every_rule_file(real_tool: Finder) -> None:
-    said = run(real_tool("promtool"), "check", "config", CONFIG / "prometheus" / "prometheus.yml")
-    assert "2 rule files" in said or "3 rule files" in said
+    assert "rule files found" in run(real_tool("promtool"), "check", "config", PROMETHEUS)
+
+
+def test_prometheus_takes_what_all_packs_together_make_of_it(real_tool: Finder, whole: Path) -> None:
+    run(real_tool("promtool"), "check", "config", whole / "prometheus.yml")
+    jobs = [job["job_name"] for job in document(whole / "prometheus.yml")["scrape_configs"]]
+    wanted = {name for pack in shipped_packs().values() for name in document(pack / "pack.yaml")["jobs"]}
+    assert wanted == set(jobs)
+    assert len(jobs) == len(wanted)
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
@@ -30,26 +61,56 @@ def test_the_rules_pass_their_unit_tests(real_tool: Finder, path: Path) -> None:
     run(real_tool("promtool"), "test", "rules", path)
 
 
-def test_alertmanager_takes_its_configuration(real_tool: Finder) -> None:
-    assert "7 receivers" in run(real_tool("amtool"), "check-config", ALERTMANAGER)
+def test_alertmanager_takes_the_base_by_itself(real_tool: Finder) -> None:
+    assert "3 receivers" in run(real_tool("amtool"), "check-config", BASE)
 
 
-@pytest.mark.parametrize("case", ROUTES, ids=lambda case: case["alert"]["alertname"])
-def test_an_alert_reaches_whom_it_concerns(real_tool: Finder, case: dict[str, dict[str, str]]) -> None:
+def test_alertmanager_takes_what_all_packs_together_make_of_it(real_tool: Finder, whole: Path) -> None:
+    receivers = {each["name"] for path in _routing_files() for each in document(path)["receivers"]}
+    said = run(real_tool("amtool"), "check-config", whole / "alertmanager.yml")
+    assert f"{len(receivers)} receivers" in said
+    assert "1 templates" in said
+
+
+@pytest.mark.parametrize(("case", "path"), ROUTES, ids=lambda each: getattr(each, "parent", Path()).parent.name)
+def test_an_alert_reaches_whom_it_concerns(real_tool: Finder, whole: Path, case: dict[str, Any], path: Path) -> None:
     labels = [f"{name}={value}" for name, value in case["alert"].items()]
     receivers = ",".join(case["receivers"])
-    route_test = ("config", "routes", "test", f"--config.file={ALERTMANAGER}", f"--verify.receivers={receivers}")
-    run(real_tool("amtool"), *route_test, *labels)
+    config = f"--config.file={whole / 'alertmanager.yml'}"
+    assert path.is_file()
+    run(real_tool("amtool"), "config", "routes", "test", config, f"--verify.receivers={receivers}", *labels)
 
 
 def test_every_receiver_is_reached_by_some_alert() -> None:
-    named = {receiver["name"] for receiver in document(ALERTMANAGER)["receivers"]}
-    assert named == {receiver for case in ROUTES for receiver in case["receivers"]}
+    named = {receiver["name"] for path in _routing_files() for receiver in document(path)["receivers"]}
+    assert named == {receiver for case, _ in ROUTES for receiver in case["receivers"]}
 
 
-@pytest.mark.parametrize("template", ["charter.title", "charter.text"])
-def test_the_notification_templates_can_be_rendered(real_tool: Finder, template: str) -> None:
-    glob = CONFIG / "alertmanager" / "templates" / "*.tmpl"
-    text = f'{{{{ template "{template}" . }}}}'
-    said = run(real_tool("amtool"), "template", "render", f"--template.glob={glob}", f"--template.text={text}")
-    assert said.strip()
+def _routing_files() -> list[Path]:
+    return [BASE, *(pack / "alertmanager" / "routes.yaml" for pack in shipped_packs().values())]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("title", "firing", {"severity": "critical"}, "[FIRING 2] critical: A"),
+        ("title", "resolved", {"system": "charter", "node_or_service": "node-7"}, "[RESOLVED] A on node-7 (charter)"),
+        ("colour", "firing", {"severity": "critical"}, "danger"),
+        ("colour", "firing", {"severity": "warning"}, "warning"),
+        ("colour", "firing", {}, "#439FE0"),
+        ("colour", "resolved", {"severity": "critical"}, "good"),
+        ("text", "firing", {}, "*Summed up*\nTold\nTo do: Act\nRunbook: config/A.md\n\n" * 2),
+        ("text", "resolved", {}, "*Summed up*\nTold\nTo do: Act\nRunbook: config/A.md\n\n" * 2),
+    ],
+)
+def test_a_notification_says_what_it_should(
+    real_tool: Finder, tmp_path: Path, case: tuple[str, str, dict[str, str], str]
+) -> None:
+    template, status, labels, shown = case
+    notified = {"status": status, "alerts": [ALERT, ALERT], "commonLabels": {"alertname": "A", **labels}}
+    (tmp_path / "data.json").write_text(json.dumps(notified), encoding="utf-8")
+    said = run(
+        *(real_tool("amtool"), "template", "render", f"--template.glob={TEMPLATES}"),
+        *(f"--template.data={tmp_path / 'data.json'}", f'--template.text={{{{ template "mape.{template}" . }}}}'),
+    )
+    assert said.strip() == shown.strip()

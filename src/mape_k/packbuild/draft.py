@@ -1,0 +1,182 @@
+"""What is to be written, and all that stands against it: nothing is written unless everything can be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from mape_k.catalogue.folders import PACK_FILE
+from mape_k.catalogue.pack_file import read_pack
+from mape_k.catalogue.yaml_text import read_yaml
+from mape_k.errors import ConfigError
+from mape_k.packbuild import compose
+from mape_k.packbuild.fragments import ROUTES_FILE, SCRAPE_FILE, Fragment, read_routes, read_scrape_jobs
+from mape_k.packbuild.scale import (
+    ALERTMANAGER_FILE,
+    PROMETHEUS_FILE,
+    RULE_FILE,
+    PlaceError,
+    Scaler,
+    scale_document,
+    scale_pack,
+)
+from mape_k.packbuild.stack import Stack, local_alertmanager, local_prometheus, with_rule_files
+from mape_k.packfiles import RefusedError
+
+MAX_BYTES = 1_000_000
+"""What a rule file or a configuration file may have."""
+
+COPIED = ("metrics.yaml", "objectives/*.yaml", "dashboards/*.json", "logs/*", "runbooks/**/*.md")
+"""What a built pack has as its source has it. Unit tests and scenarios hold in true time only and stay behind."""
+
+Change: TypeAlias = Callable[[Any], object]
+
+
+@dataclass(slots=True)
+class Draft:
+    """The files of a build.
+
+    Args:
+        out_dir: where they will be.
+        time_scale: what every duration is divided by.
+    """
+
+    out_dir: Path
+    time_scale: float
+    files: dict[Path, str] = field(default_factory=dict)
+    rule_files: list[Path] = field(default_factory=list)
+    scrape_jobs: list[Fragment] = field(default_factory=list)
+    routes: list[Fragment] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add_pack(self, folder: Path) -> Path:
+        """Take in one pack: what it tells the loop, its rules, and what it brings to the servers' configuration."""
+        target = self.out_dir / "packs" / folder.resolve().name
+        if target.resolve() == folder.resolve() or target / PACK_FILE in self.files:
+            self.problems.append(f"{target}: the pack {folder} would be written over it; choose another folder")
+            return target
+        name = self._add_pack_file(folder, target)
+        for rules in sorted(folder.glob("rules/*.rules.yaml")):
+            to_rules = partial(scale_document, places=RULE_FILE, time_scale=self.time_scale)
+            self.rule_files.append(self.add(rules, target / "rules" / rules.name, to_rules))
+        for path in (path for pattern in COPIED for path in sorted(folder.glob(pattern))):
+            self.files[target / path.relative_to(folder)] = self._content(path)
+        try:
+            self._add_fragments(folder, name, target)
+        except ConfigError as error:
+            self.problems += error.problems
+        return target
+
+    def _add_pack_file(self, folder: Path, target: Path) -> str:
+        try:
+            pack = read_pack(folder)
+        except ConfigError as error:
+            self.problems += error.problems
+            return folder.resolve().name
+        self.add(pack.path, target / PACK_FILE, lambda pack: scale_pack(pack, self.time_scale))
+        return pack.document.pack
+
+    def _add_fragments(self, folder: Path, name: str, target: Path) -> None:
+        if jobs := read_scrape_jobs(folder):
+            scaled = self._scaled(jobs, {"scrape_configs": jobs.value}, PROMETHEUS_FILE)["scrape_configs"]
+            self.scrape_jobs.append(Fragment(file=jobs.file, value=scaled))
+            self.files[target / SCRAPE_FILE] = as_yaml(jobs.file.path, scaled)
+        if routes := read_routes(folder, name):
+            scaled = self._scaled(routes, routes.value, ALERTMANAGER_FILE)
+            self.routes.append(Fragment(file=routes.file, value=scaled))
+            self.files[target / ROUTES_FILE] = as_yaml(routes.file.path, scaled)
+
+    def _scaled(self, fragment: Fragment, document: object, places: Mapping[str, Scaler]) -> Any:  # noqa: ANN401 -- as the file has it
+        try:
+            return scale_document(document, places, self.time_scale)
+        except PlaceError as error:
+            place = error.path if isinstance(fragment.value, dict) else error.path[1:]
+            raise RefusedError([fragment.file.refuse(place, str(error))]) from error
+
+    def add_prometheus(self, source: Path, stack: Stack | None) -> Path:
+        """Take in Prometheus' configuration; it reads the rule files and scrapes the jobs taken in before."""
+        rule_files = [path.relative_to(self.out_dir) for path in self.rule_files]
+
+        def change(config: Any) -> object:  # noqa: ANN401 -- as the file has it
+            scaled = with_rule_files(scale_document(config, PROMETHEUS_FILE, self.time_scale), rule_files)
+            whole = self._composed(compose.with_scrape_jobs, scaled, self.scrape_jobs)
+            return local_prometheus(whole, stack) if stack else whole
+
+        return self.add(source, self.out_dir / "prometheus.yml", change)
+
+    def add_alertmanager(self, source: Path, stack: Stack | None) -> Path:
+        """Take in Alertmanager's configuration with the templates beside it and the routes taken in before."""
+
+        def change(config: Any) -> object:  # noqa: ANN401 -- as the file has it
+            scaled = scale_document(config, ALERTMANAGER_FILE, self.time_scale)
+            whole = self._composed(compose.with_routes, scaled, self.routes)
+            self._add_templates(config.get("templates") or (), source.parent)
+            return local_alertmanager(whole, stack) if stack else whole
+
+        return self.add(source, self.out_dir / "alertmanager.yml", change)
+
+    def _composed(self, composer: compose.Composer, base: dict[str, Any], fragments: list[Fragment]) -> dict[str, Any]:
+        whole, refusals = composer(base, fragments)
+        self.problems += map(str, refusals)
+        return whole
+
+    def _add_templates(self, patterns: Sequence[str], folder: Path) -> None:
+        """Take along what is found relative to the configuration; an absolute pattern means the same everywhere."""
+        for pattern in patterns:
+            found = [] if Path(pattern).is_absolute() else sorted(folder.glob(pattern))
+            for path in found:
+                self.files[self.out_dir / path.relative_to(folder)] = self._content(path)
+
+    def add(self, source: Path, target: Path, change: Change) -> Path:
+        """Take in one YAML file, changed; return where it will be."""
+        text = read_yaml(self._content(source))
+        self.problems += [f"{source}:{problem.line}: {problem.sentence}" for problem in text.problems]
+        if not isinstance(text.value, dict):
+            self.problems += [] if text.problems else [f"{source}:1: expected keys with values"]
+            return target
+        try:
+            self.files[target] = as_yaml(source, change(text.value))
+        except PlaceError as error:
+            place = ".".join(map(str, error.path))
+            self.problems.append(f"{source}:{text.line_of(error.path)}: {place}: {error}")
+        return target
+
+    def _content(self, path: Path) -> str:
+        try:
+            if path.stat().st_size <= MAX_BYTES:
+                return path.read_text(encoding="utf-8")
+            self.problems.append(f"{path}: over {MAX_BYTES} bytes; split it")
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(f"{path}: cannot be read: {error}")
+        return ""
+
+    def write(self) -> None:
+        """Write everything, or nothing when something stands against it."""
+        if self.problems:
+            raise ConfigError(self.problems)
+        for path, text in self.files.items():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise ConfigError([f"{path}: cannot be written: {error.strerror}; choose another folder"]) from error
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such: PromQL stays readable."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
+def as_yaml(source: Path, document: object) -> str:
+    """Return a file's text, with where it comes from."""
+    written = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return f"# Made by mape-k pack build from {source.name}; change that file instead.\n{written}"
