@@ -16,8 +16,8 @@ from play.documents import STATES, ChangeDocument, Key, ScenariosDocument, Serie
 
 SCENARIOS_FILE = "scenarios.yaml"
 
-_GIVEN = {"counter": {"rate"}, "histogram": {"rate", "observed"}, "info": set[str]()}
-_WANTED = {"counter": "a rate", "histogram": "a rate and what is observed", "info": "nothing: it is always 1"}
+_GIVEN = {"counter": {"rate"}, "histogram": {"rate", "observed"}}
+_WANTED = {"counter": "a rate", "histogram": "a rate and what is observed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,9 @@ def _unfit_numbers(metric: Metric, series: SeriesDocument) -> Iterator[str]:
     if metric.type == "gauge":
         if len(given) != 1 or not given <= set(STATES):
             yield f"{metric.name} is a gauge; expected exactly one of {', '.join(STATES)}"
+    elif metric.type == "info":
+        if given - {"value"} or series.value not in {None, 1}:
+            yield f"{metric.name} is of type info; expected the value 1, or none"
     elif given != _GIVEN[metric.type]:
         yield f"{metric.name} is of type {metric.type}; expected {_WANTED[metric.type]}"
     if series.grows and series.value is None:

@@ -31,7 +31,7 @@ class World:
         self._jitter, self._seed = jitter, seed
         self._faults: dict[str, set[str]] = {}
         self._tracks: dict[Key, Track] = {}
-        self._shown: Mapping[Key, SeriesDocument] = {}
+        self._shown: dict[Key, SeriesDocument] = {}
         self.restart()
 
     @property
@@ -110,7 +110,7 @@ class World:
 
     def _turn(self) -> None:
         """Let every series do what the faults of now make of it; one that goes on as before is not touched."""
-        wanted = {series.key: series for series in self.part.scenarios.healthy}
+        wanted: dict[Key, SeriesDocument] = {series.key: series for series in self.part.scenarios.healthy}
         wanted |= {change.key: change for fault in self._active() for change in fault.change}
         moment = self._moment()
         for key in wanted | self._shown:
