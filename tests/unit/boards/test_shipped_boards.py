@@ -1,0 +1,217 @@
+"""The boards that are shipped: drawn from their descriptions, and asking only for what their systems export."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from draw_boards import NOT_OURS, PACKS, ROOT, boards, drawn, packs
+from mape_k.packbuild.grafana.units import is_unit
+from mape_k.packfiles import Inventory, read_inventory
+from mape_k.preview.variables import Chosen, Span, Substitution
+
+COUNTS = {"charter": {"violations-threats": 7, "enforcement-performance": 7}}
+"""Panels by board, where it was agreed on how many there are."""
+
+OF_PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE", "up", "scrape_duration_seconds", "scrape_samples_scraped"}
+OF_EVERY_SERIES = {"job", "instance", "le", "__name__"}
+EXACTLY = {"MatchOp.Equal", "MatchOp.NotEqual"}
+RUNBOOK = re.compile(r"^\$\{runbooks\}/(config/packs/.+\.md)$")
+
+
+def files(pack: str) -> list[Path]:
+    return sorted(path for path in (PACKS / pack / "dashboards").glob("*.json") if path.name != NOT_OURS)
+
+
+BOARDS = [pytest.param(path, id=f"{pack}-{path.stem}") for pack in packs() for path in files(pack)]
+INVENTORIED = [each for each in BOARDS if (each.values[0].parent.parent / "metrics.yaml").exists()]
+every_board = pytest.mark.parametrize("path", BOARDS)
+every_inventoried_board = pytest.mark.parametrize("path", INVENTORIED)
+
+
+def document(path: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """All panels, those of collapsed rows too, without the rows."""
+    inside = [inner for panel in board["panels"] for inner in panel.get("panels", [])]
+    return [panel for panel in [*board["panels"], *inside] if panel["type"] != "row"]
+
+
+def queries(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The title of a panel and one of its PromQL queries, as Prometheus gets it."""
+    chosen = {v["name"]: Chosen(values=("x",), is_pattern=True) for v in board["templating"]["list"]}
+    substitute = Substitution(Span(start=0, end=3600), 15, chosen)
+    for panel in panels(board):
+        for target in panel.get("targets", []):
+            if target["datasource"]["type"] == "prometheus":
+                yield panel["title"], substitute(target["expr"])
+    yield "the annotation", substitute(board["annotations"]["list"][0]["expr"])
+
+
+def rule_files(path: Path) -> list[Path]:
+    return sorted(path.parent.parent.glob("rules/*.rules.yaml"))
+
+
+def recorded(path: Path) -> set[str]:
+    """The names that the rules of the board's pack record."""
+    groups = [group for file in rule_files(path) for group in yaml.safe_load(file.read_text())["groups"]]
+    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+
+
+def selectors(expr: str) -> list[Any]:
+    found: list[Any] = []
+
+    def visit(node: Any) -> bool:
+        if type(node).__name__ == "VectorSelector":
+            found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
+
+
+@pytest.mark.parametrize("pack", packs())
+def test_boards_are_as_their_descriptions_draw_them(pack: str):
+    shipped = {path: path.read_text() for path in files(pack)}
+
+    assert shipped == drawn(pack), "run .venv/bin/python tools/draw_boards.py"
+
+
+@pytest.mark.parametrize("pack", packs())
+def test_boards_bear_the_name_of_their_pack(pack: str):
+    assert {board.system for board in boards(pack)} == {pack}
+
+
+@pytest.mark.parametrize(("pack", "counts"), COUNTS.items())
+def test_a_pack_has_as_many_panels_as_agreed(pack: str, counts: dict[str, int]):
+    assert {path.stem: len(panels(document(path))) for path in files(pack)} == counts
+
+
+def test_addresses_of_boards_are_unique():
+    uids = [document(path)["uid"] for pack in packs() for path in files(pack)]
+
+    assert len(set(uids)) == len(uids)
+
+
+@every_board
+def test_panels_have_ids_of_their_own_and_lie_apart(path: Path):
+    board = document(path)
+
+    ids = [panel["id"] for panel in [*board["panels"], *(p for row in board["panels"] for p in row.get("panels", []))]]
+    assert len(set(ids)) == len(ids)
+    assert not any(_overlap(one["gridPos"], other["gridPos"]) for one, other in combinations(board["panels"], 2))
+
+
+def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
+    return across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]
+
+
+@every_board
+def test_every_number_has_a_unit(path: Path):
+    for panel in panels(document(path)):
+        if panel["type"] in ("text", "logs") or "ALERTS{" in str(panel["targets"]):
+            continue
+        assert is_unit(panel["fieldConfig"]["defaults"].get("unit", "")), panel["title"]
+
+
+@every_board
+def test_data_come_from_variables_only(path: Path):
+    text = path.read_text()
+
+    assert set(re.findall(r'"uid": "([^"]*)"', text)) <= {"$datasource", "$loki", path.stem}
+
+
+@every_board
+def test_every_query_is_promql(path: Path):
+    for title, expr in queries(document(path)):
+        try:
+            promql_parser.parse(expr)
+        except ValueError as error:
+            pytest.fail(f"{title}: {error}\n{expr}")
+
+
+@every_inventoried_board
+def test_every_metric_is_exported_or_recorded(path: Path):
+    inventory, known = inventory_of(path), recorded(path) | OF_PROMETHEUS
+
+    unknown = {
+        f"{title}: {selector.name}"
+        for title, expr in queries(document(path))
+        for selector in selectors(expr)
+        if selector.name not in known and inventory.find(selector.name or "") is None
+    }
+    assert not unknown
+
+
+@every_inventoried_board
+def test_every_label_matched_exists_with_the_value(path: Path):
+    inventory = inventory_of(path)
+    problems = {
+        f"{title}: {problem}"
+        for title, expr in queries(document(path))
+        for selector in selectors(expr)
+        for problem in wrong_matchers(selector, inventory)
+    }
+    assert not problems
+
+
+def wrong_matchers(selector: Any, inventory: Inventory) -> Iterator[str]:
+    metric = inventory.find(selector.name or "")
+    for matcher in selector.matchers.matchers if metric else ():
+        if matcher.name in OF_EVERY_SERIES:
+            continue
+        label = metric.labels.get(matcher.name)
+        if label is None:
+            yield f"{metric.name} has no label {matcher.name}"
+        elif label.is_closed and str(matcher.op) in EXACTLY and matcher.value not in {*label.values, "x"}:
+            yield f"{metric.name}: {matcher.name} is never {matcher.value}"
+
+
+@every_board
+def test_every_label_in_a_legend_or_column_is_one_of_the_query(path: Path):
+    for panel in panels(document(path)):
+        for target in panel.get("targets", []):
+            for label in re.findall(r"\{\{\s*(\w+)\s*\}\}", target["legendFormat"]):
+                assert label in target["expr"] or label == "instance", (panel["title"], label)
+        for change in panel.get("transformations", []):
+            for label in change["options"].get("renameByName", {}):
+                assert label.startswith("Value") or label in str(panel["targets"]), (panel["title"], label)
+
+
+@every_board
+def test_every_runbook_linked_exists(path: Path):
+    board = document(path)
+    links = [*board["links"], *(link for panel in panels(board) for link in panel.get("links") or [])]
+
+    for link in links:
+        if link["type"] == "link":
+            found = RUNBOOK.match(link["url"])
+            assert found, link
+            assert (ROOT / found[1]).is_file(), link["url"]
+
+
+@pytest.mark.parametrize("pack", packs())
+def test_boards_that_alerts_link_exist(pack: str):
+    shipped = {path.stem for path in (PACKS / pack / "dashboards").glob("*.json")}
+    linked = {
+        uid
+        for file in (PACKS / pack).glob("rules/*.rules.yaml")
+        for uid in re.findall(r"dashboard: \"?/d/([a-z0-9-]+)", file.read_text())
+    }
+    assert linked <= shipped
+
+
+def inventory_of(path: Path) -> Inventory:
+    inventory = read_inventory(path.parent.parent)
+    assert inventory is not None, "the pack has no metrics.yaml"
+    return inventory
