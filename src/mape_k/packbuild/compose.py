@@ -5,6 +5,7 @@ Two packs that bring the same name are refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from mape_k.packbuild.fragments import Fragment, receivers_of
@@ -21,6 +22,18 @@ def with_scrape_jobs(base: Mapping[str, Any], fragments: Sequence[Fragment]) -> 
     taken: dict[Any, Fragment | None] = {job.get("job_name"): None for job in jobs if isinstance(job, dict)}
     added, refusals = _merged(taken, [(each, each.value) for each in fragments], ("job_name",))
     return {**base, "scrape_configs": [*jobs, *added]}, refusals
+
+
+def with_rule_files(base: Mapping[str, Any], rule_files: Sequence[Path], folder: Path) -> dict[str, Any]:
+    """Return Prometheus' configuration with the rule files of the packs behind its own.
+
+    Args:
+        base: the configuration.
+        rule_files: relative to where the configuration will be.
+        folder: what the base's own rule files are relative to; they are found from anywhere afterwards.
+    """
+    own = [str(folder.resolve() / pattern) for pattern in base.get("rule_files") or ()]
+    return {**base, "rule_files": [*own, *map(str, rule_files)]}
 
 
 def with_routes(base: Mapping[str, Any], fragments: Sequence[Fragment]) -> tuple[dict[str, Any], Refusals]:

@@ -23,7 +23,7 @@ from mape_k.packbuild.scale import (
     scale_document,
     scale_pack,
 )
-from mape_k.packbuild.stack import Stack, local_alertmanager, local_prometheus, with_rule_files
+from mape_k.packbuild.stack import Stack, local_alertmanager, local_prometheus
 from mape_k.packfiles import RefusedError
 
 MAX_BYTES = 1_000_000
@@ -101,8 +101,9 @@ class Draft:
         rule_files = [path.relative_to(self.out_dir) for path in self.rule_files]
 
         def change(config: Any) -> object:  # noqa: ANN401 -- as the file has it
-            scaled = with_rule_files(scale_document(config, PROMETHEUS_FILE, self.time_scale), rule_files)
-            whole = self._composed(compose.with_scrape_jobs, scaled, self.scrape_jobs)
+            scaled = scale_document(config, PROMETHEUS_FILE, self.time_scale)
+            with_rules = compose.with_rule_files(scaled, rule_files, source.parent)
+            whole = self._composed(compose.with_scrape_jobs, with_rules, self.scrape_jobs)
             return local_prometheus(whole, stack) if stack else whole
 
         return self.add(source, self.out_dir / "prometheus.yml", change)

@@ -1,6 +1,6 @@
 """The Prometheus and Alertmanager configuration of a local stack, made from that of a real one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,6 @@ def local_prometheus(config: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
 def local_alertmanager(config: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
     """Return ``config`` with its routes as they are and every receiver silent, except the daemon's."""
     return {**config, "receivers": [_receiver(str(r.get("name")), stack) for r in config.get("receivers", [])]}
-
-
-def with_rule_files(config: Mapping[str, Any], rule_files: Sequence[Path]) -> dict[str, Any]:
-    """Return ``config`` with these rule files and no others; relative to the folder that the file lies in."""
-    return {**config, "rule_files": [str(path) for path in rule_files]}
 
 
 def _static(address: str) -> dict[str, Any]:

@@ -162,6 +162,21 @@ def test_jobs_of_packs_are_scraped_behind_those_of_the_base(tmp_path: Path) -> N
     assert prometheus(tmp_path, [own], one, two) == [own, {"job_name": "one", "scrape_interval": "167ms"}]
 
 
+def test_rules_of_the_base_are_still_found(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    start = base(tmp_path / "base", "base.yml", {"rule_files": ["own/*.yml", "/etc/rules/*.yml"]})
+    folder = pack(tmp_path, "one")
+    (folder / "rules").mkdir()
+    (folder / "rules" / "one.rules.yaml").write_text("groups: []", encoding="utf-8")
+    built = build([folder], tmp_path / "out", prometheus=start)
+    assert built.prometheus
+    assert document(built.prometheus)["rule_files"] == [
+        f"{tmp_path}/base/own/*.yml",
+        "/etc/rules/*.yml",
+        "packs/one/rules/one.rules.yaml",
+    ]
+
+
 def test_two_packs_with_one_job_are_refused(tmp_path: Path) -> None:
     packs = [pack(tmp_path, name, jobs=[{"job_name": "same"}]) for name in ("one", "two")]
     with pytest.raises(
