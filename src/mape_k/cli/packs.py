@@ -17,13 +17,28 @@ def pack() -> None:
 @pack.command("list")
 @as_json
 def list_packs(*, use_json: bool) -> None:
-    """List the packs that are shipped."""
+    """List the packs that are shipped, and how much of everything each has."""
     from mape_k.catalogue import load_catalogue, shipped_packs
+    from mape_k.packfiles import counts, read_folder
 
     folders = shipped_packs()
     packs = load_catalogue(list(folders)).packs
-    rows = [{"pack": name, "title": packs[name].title, "folder": str(folder)} for name, folder in folders.items()]
-    emit({"items": rows}, as_json=use_json, human=lambda document: table(document["items"], "pack", "title", "folder"))
+    rows = [
+        {"pack": name, "title": packs[name].title, "folder": str(folder), "counts": dict(counts(read_folder(folder)))}
+        for name, folder in folders.items()
+    ]
+    emit({"items": rows}, as_json=use_json, human=_show_list)
+
+
+def _show_list(document: Document) -> None:
+    table(document["items"], "pack", "title", "folder")
+    names = [row["pack"] for row in document["items"]]
+    counted = [row["counts"] for row in document["items"]]
+    rows = [
+        {"counted": key.replace("_", " "), **{name: row[key] for name, row in zip(names, counted, strict=True)}}
+        for key in (counted[0] if counted else ())
+    ]
+    table(rows, "counted", *names)
 
 
 @pack.command("check")

@@ -81,6 +81,7 @@ class Inventory:
     """All metrics of a system, by name, in the order of the file."""
 
     path: Path
+    content: str
     metrics: Mapping[str, Metric]
 
     def __iter__(self) -> Iterator[Metric]:
@@ -179,7 +180,15 @@ def read_inventory_file(path: Path) -> Inventory:
     Raises:
         RefusedError: everything that is wrong with it.
     """
-    file = read_yaml_file(path)
+    return inventory_of(read_yaml_file(path))
+
+
+def inventory_of(file: YamlFile) -> Inventory:
+    """Return what a YAML file says as an inventory.
+
+    Raises:
+        RefusedError: everything that is wrong with it.
+    """
     try:
         document = InventoryDocument.model_validate(file.value)
     except ValidationError as error:
@@ -187,7 +196,7 @@ def read_inventory_file(path: Path) -> Inventory:
     metrics = {name: _metric(file, name, each) for name, each in document.metrics.items()}
     if clashes := list(_clashes(metrics)):
         raise RefusedError([file.refuse(("metrics", name), sentence) for name, sentence in clashes])
-    return Inventory(path=path, metrics=MappingProxyType(metrics))
+    return Inventory(path=file.path, content=file.content, metrics=MappingProxyType(metrics))
 
 
 def _metric(file: YamlFile, name: str, document: MetricDocument) -> Metric:

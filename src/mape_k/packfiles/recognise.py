@@ -1,0 +1,52 @@
+"""What a file of anyone is, told by what it holds."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from mape_k.packfiles.alertmanager import AlertmanagerFile, alertmanager_file_of
+from mape_k.packfiles.boards import Board, board_of
+from mape_k.packfiles.inventory import Inventory, inventory_of
+from mape_k.packfiles.prometheus import PrometheusFile, prometheus_file_of
+from mape_k.packfiles.reading import Refusal, RefusedError, YamlFile, read_text, read_yaml_file
+from mape_k.packfiles.rule_files import RuleFile, rule_file_of
+
+AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board
+
+_PROMETHEUS_KEYS = {"scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "scrape_config_files"}
+
+
+def read_any(path: Path) -> AnyFile:
+    """Read a file that may be any of those that can be checked.
+
+    Raises:
+        RefusedError: it is none of them, or everything that is wrong with its form.
+    """
+    content = read_text(path)
+    if path.suffix == ".json" or content.lstrip()[:1] == "{":
+        return board_of(path, content)
+    file = read_yaml_file(path, content)
+    value = file.value
+    keys = set(value) if isinstance(value, dict) else set()
+    if "groups" in keys:
+        return rule_file_of(file)
+    if {"route", "receivers"} & keys:
+        return alertmanager_file_of(file, is_fragment=False)
+    if "metrics" in keys:
+        return inventory_of(file)
+    if _PROMETHEUS_KEYS & keys or keys == {"global"} or _is_job_list(value):
+        return prometheus_file_of(file)
+    raise _unknown(file)
+
+
+def _is_job_list(value: object) -> bool:
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(each, dict) and "job_name" in each for each in value)
+    )
+
+
+def _unknown(file: YamlFile) -> RefusedError:
+    sentence = (
+        "is not a kind of file that can be checked; expected rules (groups), Alertmanager's configuration (route), "
+        "Prometheus' (scrape_configs), an inventory (metrics) or a dashboard (panels)"
+    )
+    return RefusedError([Refusal(path=file.path, line=1, key="", sentence=sentence)])
