@@ -101,6 +101,11 @@ class DaemonProcess:
         before = len(self.events("cycle_closed"))
         wait_until(lambda: len(self.events("cycle_closed")) >= before + count, f"{count} more cycles")
 
+    def stop(self) -> int:
+        """Ask it to end, and return with which code it did."""
+        self.process.terminate()
+        return self.process.wait(ANSWER_SECONDS)
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()

@@ -22,6 +22,7 @@ from mape_k.loop import Loop
 from mape_k.main.beside import beside
 from mape_k.main.leadership import Leadership
 from mape_k.main.people import People, make_people
+from mape_k.main.tracing import UNTRACED, Tracing, open_tracing
 from mape_k.main.wiring import make_loop, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Reason, WokenBy
 from mape_k.settings import Address, Settings, Tokens, ensure_tokens
@@ -54,10 +55,19 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: SystemClock, metrics: Metrics) -> int:
     systemd = Systemd(os.environ.get("NOTIFY_SOCKET"), clock=clock)
     async with (
+        open_tracing(settings, metrics) as tracing,
         opened(settings, clock, metrics) as knowledge,
         open_peers(settings, clock, metrics, knowledge) as peers,
     ):
-        loop = make_loop(settings, peers=peers, knowledge=knowledge, catalogue=catalogue, clock=clock, metrics=metrics)
+        loop = make_loop(
+            settings,
+            peers=peers,
+            knowledge=knowledge,
+            catalogue=catalogue,
+            clock=clock,
+            metrics=metrics,
+            tracing=tracing,
+        )
         daemon = Daemon(
             settings=settings,
             loop=loop,
@@ -66,6 +76,7 @@ async def _run(settings: Settings, catalogue: Catalogue, tokens: Tokens, clock: 
             systemd=systemd,
             clock=clock,
             circuits=peers.circuits,
+            tracing=tracing,
         )
         daemon.people = make_people(
             settings,
@@ -104,6 +115,7 @@ def _secrets(settings: Settings, tokens: Tokens) -> list[str]:
         settings.notify_pagerduty_key,
         settings.notify_email_password,
         settings.notify_webhook_token,
+        settings.otlp_token,
     )
     return [s.get_secret_value() for s in (*given, tokens.operator, tokens.ingest) if s is not None]
 
@@ -122,6 +134,7 @@ class Daemon:
     is_draining: bool = False
     circuits: Callable[[], Mapping[str, float]] = dict
     people: People | None = None
+    tracing: Tracing = UNTRACED
     _services: Services | None = field(default=None)
     _taking_up: asyncio.Task[None] | None = field(default=None)
 
@@ -304,6 +317,7 @@ class Daemon:
         if report.late_seconds is not None:
             self.metrics.cycle_started(report.late_seconds)
         self.metrics.cycle_closed(report)
+        self.tracing.cycle_closed(report)
         self._tell_restraint(report.ledger_by_now)
         self.metrics.leader(is_leader=self.is_leader)
         self._tell_circuits()

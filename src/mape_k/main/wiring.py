@@ -18,7 +18,8 @@ from mape_k.analyze import Analyst
 from mape_k.execute import Executor
 from mape_k.knowledge import AuditFiles, Knowledge, open_knowledge
 from mape_k.loop import Loop, Timing
-from mape_k.model import Catalogue
+from mape_k.main.tracing import UNTRACED, Tracing
+from mape_k.model import Catalogue, Execution
 from mape_k.monitor import Monitor
 from mape_k.settings import Settings
 from mape_k.telemetry import Metrics
@@ -107,9 +108,15 @@ def make_loop(
     catalogue: Catalogue,
     clock: SystemClock,
     metrics: Metrics,
+    tracing: Tracing = UNTRACED,
 ) -> Loop:
     """Wire the phases together."""
     budgets = settings.phase_budgets
+
+    def told(execution: Execution) -> None:
+        metrics.action_moved(execution)
+        tracing.action_moved(execution)
+
     return Loop(
         monitor=make_monitor(settings, peers, clock, budget_seconds=settings.monitor_budget),
         analyst=Analyst(close_after_seconds=CLOSE_AFTER_INTERVALS * settings.interval),
@@ -119,7 +126,7 @@ def make_loop(
             alerts=peers.alertmanager,
             clock=clock,
             request_timeout_seconds=settings.execute_budget,
-            told=metrics.action_moved,
+            told=told,
             refused=metrics.action_refused,
             leads=lambda: knowledge.lease.is_held,
             is_left_alone=lambda: peers.http.circuits()["charter"] is Circuit.OPEN,

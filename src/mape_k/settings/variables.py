@@ -117,6 +117,9 @@ class Settings(Surroundings):
     prometheus_token: Token | None = _variable(None, "a secret text")
     alertmanager_token: Token | None = _variable(None, "a secret text")
 
+    otlp_endpoint: Url | None = _variable(None, "an http address")
+    otlp_token: Token | None = _variable(None, "a secret text")
+
     public_url: Url | None = _variable(None, "an http address")
     notify_slack_url: SecretUrl | None = _variable(None, "a secret address")
     notify_pagerduty_key: Token | None = _variable(None, "a secret text")
