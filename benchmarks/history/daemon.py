@@ -10,6 +10,7 @@ from typing import Any
 from frame.virtual_time import VirtualClock
 from history.peers import Alertmanager, Charter, OpenLine, Prometheus
 from history.town import Town, moment
+from integration.http_effector import HttpServers
 from mape_k.catalogue import load_catalogue
 from mape_k.errors import StoreError
 from mape_k.knowledge import Knowledge, Store
@@ -61,6 +62,7 @@ class Daemon:
             prometheus=Prometheus(self.town),
             alertmanager=Alertmanager(self.town),
             charter=self.charter,
+            servers=HttpServers(OpenLine(), {}),
             http=OpenLine(),
         )
         self.loop: Loop = make_loop(

@@ -141,7 +141,7 @@ class Loop:
 
     async def _open_ledger(self, report: CycleReport) -> Ledger:
         ledger = await self.journal.open_cycle(report)
-        return replace(ledger, mode=self.mode, hold=self.executor.hold or ledger.hold)
+        return replace(ledger, mode=self.mode, hold=self.executor.hold or ledger.hold, held=self.executor.held)
 
     def _close(self, report: CycleReport) -> CycleReport:
         self.last_report = report

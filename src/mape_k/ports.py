@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -177,6 +177,10 @@ class Effector(Protocol):
             Whether it was undone by its id, so that :meth:`is_in_force` tells whether that took effect.
         """
         ...
+
+
+EffectorOf: TypeAlias = Callable[[PolicyRequest], Effector]
+"""Returns who takes a request; never raises, since a request may outlive the settings that it was made with."""
 
 
 class Journal(Protocol):

@@ -66,7 +66,7 @@ class Bench:
         self.alerts = FakeAlertSource(an_alert())
         self.catalogue = a_catalogue(remediations=(a_remediation("limit"), remediation))
         self.executor = Executor(
-            effector=self.effector,
+            effector_of=lambda _: self.effector,
             journal=self.journal,
             alerts=self.alerts,
             clock=self.clock,

@@ -72,7 +72,7 @@ class Daemon:
             monitor=Monitor(**peers, clock=self.clock, budget_seconds=monitor_budget, stale_after_intervals=2),
             analyst=Analyst(close_after_seconds=60),
             executor=Executor(
-                effector=self.effector,
+                effector_of=lambda _: self.effector,
                 journal=self.journal,
                 alerts=self.alerts,
                 clock=self.clock,

@@ -72,7 +72,7 @@ class Stage:
         if execution is not None:
             self.journal.rows[execution.execution_id] = execution
         self.executor = Executor(
-            effector=self.effector,
+            effector_of=lambda _: self.effector,
             journal=self.journal,
             alerts=self.alerts,
             clock=self.clock,

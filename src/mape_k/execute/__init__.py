@@ -1,7 +1,7 @@
 """E: carry a plan out. The intent is durable before the request leaves, the outcome after; verdicts are the loop's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -37,7 +37,7 @@ from mape_k.model import (
     Terms,
     terms_of,
 )
-from mape_k.ports import AlertSource, Clock, Effector, Journal
+from mape_k.ports import AlertSource, Clock, EffectorOf, Journal
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Executor:
     """Admits, sends, awaits until the deadline; what is still open then goes on in tasks of its own.
 
     Args:
-        effector: who changes the world.
+        effector_of: who changes the world as a request asks for.
         journal: where each step is durable.
         alerts: looked at once more before anything new leaves.
         clock: the time.
@@ -64,13 +64,13 @@ class Executor:
         told: called with every execution that moved.
         refused: called with the reason whenever an action that was planned is not admitted.
         leads: whether this daemon may act, asked right before each request.
-        is_left_alone: whether the other side failed so often that it is not asked for a while.
+        left_alone: the servers that failed so often that they are not asked for a while.
     """
 
     def __init__(
         self,
         *,
-        effector: Effector,
+        effector_of: EffectorOf,
         journal: Journal,
         alerts: AlertSource,
         clock: Clock,
@@ -78,14 +78,14 @@ class Executor:
         told: Callable[[Execution], None] = lambda _: None,
         refused: Callable[[Reason], None] = lambda _: None,
         leads: Callable[[], bool] = lambda: True,
-        is_left_alone: Callable[[], bool] = lambda: False,
+        left_alone: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._journal = journal
         self._alerts = alerts
         self._clock = clock
         self._timeout = request_timeout_seconds
         self._refused = refused
-        self._gate = Gate(effector, clock, request_timeout_seconds, leads, is_left_alone)
+        self._gate = Gate(effector_of, clock, request_timeout_seconds, leads, left_alone)
         self._record = Record(journal, told)
         self._sending = Sending(self._gate, self._record, clock)
         self._undoing = Undoing(self._gate, self._record)
@@ -111,6 +111,11 @@ class Executor:
     def hold(self) -> Reason | None:
         """Why nothing may be sent at the moment; None: it may."""
         return self._gate.hold
+
+    @property
+    def held(self) -> Mapping[str, Reason]:
+        """By server: why nothing may be sent there at the moment."""
+        return self._gate.held
 
     async def carry_out(
         self, plan: Plan, assessment: Assessment, catalogue: Catalogue, *, mode: Mode, budget_seconds: float
@@ -178,8 +183,8 @@ class Executor:
         execution = await self._journal.execution(execution_id)
         if execution is None or execution.state not in LEFT_ALONE:
             return execution
-        if self.hold is not None:
-            raise TransientError(self.hold.sentence)
+        if hold := self.hold or self._gate.hold_on(execution):
+            raise TransientError(hold.sentence)
         return await self._undoing.undo_again(replace(execution, terms=_terms(execution, self._catalogue)))
 
     async def give_up(self, execution_id: str) -> Execution | None:
@@ -297,7 +302,8 @@ class Executor:
         if moment.is_silenced(what):
             return Reason.SILENCED
         limits = moment.catalogue.packs[what.pack].limits
-        return refusal(Proposal.of(remediation, *behind, limits), moment.as_seen(ledger, but=what))
+        seen = replace(moment.as_seen(ledger, but=what), held=self.held)
+        return refusal(Proposal.of(remediation, *behind, limits), seen)
 
     async def _apply(self, admitted: Execution) -> Execution:
         """Send what is admitted; what turns out to be half of an action is undone at once."""
@@ -316,6 +322,8 @@ class Executor:
                 self._start(started, step.execution_id, self._follow_up(step, catalogue))
 
     async def _follow_up(self, step: FollowUp, catalogue: Catalogue) -> Execution | None:
+        if step.step in _SENT and await self._is_held(step):
+            return None
         execution = await self._journal.follow_up(step, now=self._clock.now())
         if execution is None:
             return None
@@ -332,6 +340,11 @@ class Executor:
             State.RENEWING: lambda: self._sending.renew(execution, remediation),
         }
         return await carry_on[execution.state]() if execution.state in carry_on else execution
+
+    async def _is_held(self, step: FollowUp) -> bool:
+        """Whether one of those who would be asked in this step is left alone; then it waits, and counts as no try."""
+        execution = await self._journal.execution(step.execution_id) if self.held else None
+        return execution is not None and self._gate.hold_on(execution) is not None
 
     async def _resolve(self, execution: Execution) -> Execution:
         return await self._settled(await self._sending.resolve(execution))

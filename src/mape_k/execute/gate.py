@@ -1,39 +1,39 @@
 """The one door to the other side: every request passes it, and it keeps shut when nothing may be sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from mape_k.errors import FencedError, TransientError
 from mape_k.execute.parts import traceparent
 from mape_k.model import Execution, PolicyRequest, Reason
-from mape_k.ports import Applied, Clock, Effector
+from mape_k.ports import Applied, Clock, EffectorOf
 
 
 class Gate:
-    """Sends, and remembers when somebody else is in charge or the other side wants to be left alone.
+    """Sends, and remembers when somebody else is in charge or one of those who are asked wants to be left alone.
 
     Args:
-        effector: who changes the world.
+        effector_of: who takes a request.
         clock: the time.
         request_timeout_seconds: what one request may take.
         leads: whether this daemon may act, asked right before each request.
-        is_left_alone: whether the other side failed so often that it is not asked for a while.
+        left_alone: the servers that failed so often that they are not asked for a while.
     """
 
     def __init__(
         self,
-        effector: Effector,
+        effector_of: EffectorOf,
         clock: Clock,
         request_timeout_seconds: float,
         leads: Callable[[], bool] = lambda: True,
-        is_left_alone: Callable[[], bool] = lambda: False,
+        left_alone: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        self._effector = effector
+        self._effector_of = effector_of
         self._clock = clock
         self._timeout = request_timeout_seconds
         self._leads = leads
-        self._is_left_alone = is_left_alone
-        self._waits_until = 0.0
+        self._left_alone = left_alone
+        self._waits_until: dict[str, float] = {}
         self.is_fenced = False
         self.fenced_by: int | None = None
 
@@ -42,21 +42,27 @@ class Gate:
         """Why nothing may be sent at the moment; None: it may."""
         if not self._leads():
             return Reason.STANDBY
-        if self.is_fenced:
-            return Reason.FENCED
-        if self._is_left_alone():
-            return Reason.CIRCUIT_OPEN
-        return Reason.ASKED_TO_WAIT if self._clock.monotonic() < self._waits_until else None
+        return Reason.FENCED if self.is_fenced else None
 
     @property
-    def is_idempotent(self) -> bool:
-        """Whether the same key sent twice is known to have one effect."""
-        return self._effector.is_idempotent
+    def held(self) -> Mapping[str, Reason]:
+        """By server: why nothing may be sent there at the moment."""
+        now = self._clock.monotonic()
+        waits = {server: Reason.ASKED_TO_WAIT for server, until in self._waits_until.items() if now < until}
+        return waits | dict.fromkeys(self._left_alone(), Reason.CIRCUIT_OPEN)
+
+    def hold_on(self, execution: Execution) -> Reason | None:
+        """Return why one of those who are asked for an execution is left alone at the moment; None: nobody is."""
+        return next((why for server, why in self.held.items() if server in execution.servers), None)
+
+    def is_idempotent(self, *requests: PolicyRequest) -> bool:
+        """Whether the same key sent twice is known to have one effect, for each of these requests."""
+        return all(self._effector_of(request).is_idempotent for request in requests)
 
     async def apply(self, execution: Execution, *, key: str, request: PolicyRequest) -> Applied:
         """Put a policy in force; raises as :meth:`mape_k.ports.Effector.apply`."""
-        with self._heeding():
-            return await self._effector.apply(
+        with self._heeding(request):
+            return await self._effector_of(request).apply(
                 request,
                 key=key,
                 epoch=execution.epoch,
@@ -64,12 +70,10 @@ class Gate:
                 timeout_seconds=self._timeout,
             )
 
-    async def roll_back(
-        self, execution: Execution, policy_id: str | None, undo: PolicyRequest | None, *, key: str
-    ) -> bool:
+    async def roll_back(self, execution: Execution, policy_id: str | None, undo: PolicyRequest, *, key: str) -> bool:
         """Undo a policy; returns and raises as :meth:`mape_k.ports.Effector.roll_back`."""
-        with self._heeding():
-            return await self._effector.roll_back(
+        with self._heeding(undo):
+            return await self._effector_of(undo).roll_back(
                 policy_id,
                 undo,
                 key=key,
@@ -78,21 +82,21 @@ class Gate:
                 timeout_seconds=self._timeout,
             )
 
-    async def is_in_force(self, policy_id: str) -> bool | None:
-        """Return whether a policy is said to be in force; None where that cannot be told. Raises as a query."""
-        with self._heeding():
-            return await self._effector.is_in_force(policy_id, timeout_seconds=self._timeout)
+    async def is_in_force(self, request: PolicyRequest, policy_id: str) -> bool | None:
+        """Return whether what a request did is said to be in force; None where nobody can tell. Raises as a query."""
+        with self._heeding(request):
+            return await self._effector_of(request).is_in_force(policy_id, timeout_seconds=self._timeout)
 
     @contextmanager
-    def _heeding(self) -> Iterator[None]:
+    def _heeding(self, request: PolicyRequest) -> Iterator[None]:
         """Remember when the other side says that somebody else is in charge, or how long it wants to be left alone."""
         if not self._leads():
             raise FencedError(Reason.STANDBY.sentence)
         try:
             yield
         except TransientError as error:
-            asked_for = error.retry_after_seconds or 0.0
-            self._waits_until = max(self._waits_until, self._clock.monotonic() + asked_for)
+            until = self._clock.monotonic() + (error.retry_after_seconds or 0.0)
+            self._waits_until[request.server] = max(until, self._waits_until.get(request.server, until))
             raise
         except FencedError as error:
             self.is_fenced, self.fenced_by = True, error.current_epoch

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mape_k.model import Execution, PolicyRequest
+from mape_k.model import Execution, PolicyRequest, part_id
 
 UNNAMED = ""
 """Stands in for the name of a policy that is taken to be in force though its answer never came."""
@@ -36,7 +36,7 @@ def next_part(execution: Execution) -> Part:
 
 def part_key(execution: Execution, number: int) -> str:
     """Return the idempotency key of a part: the execution's id for the first one."""
-    return f"{execution.execution_id}:{number + 1}" if number else execution.execution_id
+    return part_id(execution.execution_id, number)
 
 
 def named(execution: Execution, number: int, policy_id: str) -> dict[str, object]:

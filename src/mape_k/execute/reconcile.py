@@ -2,8 +2,9 @@
 
 from mape_k.errors import MapeKError
 from mape_k.execute.gate import Gate
+from mape_k.execute.parts import parts_of
 from mape_k.execute.record import Record
-from mape_k.model import Execution, Reason, State
+from mape_k.model import Execution, PolicyRequest, Reason, State
 from mape_k.ports import Clock
 
 _BECOMES = {
@@ -30,12 +31,12 @@ class Reconciler:
 
     def can_ask(self, execution: Execution) -> bool:
         """Whether an execution should have a policy in force, and the other side's name for it is known."""
-        return execution.state in _BECOMES and execution.request.ttl_seconds is not None and any(_names(execution))
+        return execution.state in _BECOMES and execution.request.ttl_seconds is not None and any(_named(execution))
 
     async def ask(self, execution: Execution) -> Execution | None:
         """End an execution none of whose policies is in force any more; that teaches nothing about it."""
         try:
-            answers = [await self._gate.is_in_force(name) for name in _names(execution)]
+            answers = [await self._gate.is_in_force(request, name) for request, name in _named(execution)]
         except MapeKError:
             return None
         if any(answer is not False for answer in answers):
@@ -45,5 +46,7 @@ class Reconciler:
         return await self._record.move(execution, _BECOMES[execution.state], reason=reason, expires_at=None)
 
 
-def _names(execution: Execution) -> list[str]:
-    return [name for name in (execution.policy_id, *execution.further_ids) if name]
+def _named(execution: Execution) -> list[tuple[PolicyRequest, str]]:
+    """Return the parts in force whose names are known, each with its name."""
+    names = (execution.policy_id, *execution.further_ids)
+    return [(part.request, name) for part, name in zip(parts_of(execution), names, strict=False) if name]

@@ -67,7 +67,7 @@ class Sending:
     async def resolve(self, execution: Execution) -> Execution:
         """Find out what became of a request without an answer: ask with the same key, else look at the world."""
         part = next_part(execution)
-        if not self._gate.is_idempotent:
+        if not self._gate.is_idempotent(part.request):
             return await self._observe(execution, part)
         try:
             applied = await self._gate.apply(execution, key=part.key, request=part.request)
@@ -117,7 +117,8 @@ class Sending:
         return (await self._gate.apply(execution, key=key, request=request)).policy_id
 
     async def _not_renewed(self, execution: Execution, error: MapeKError) -> Execution:
-        counted = isinstance(error, UncertainError) and not self._gate.is_idempotent
+        requests = (execution.request, *execution.terms.further)
+        counted = isinstance(error, UncertainError) and not self._gate.is_idempotent(*requests)
         return await self._record.move(
             execution,
             State.IN_FORCE,
@@ -127,7 +128,7 @@ class Sending:
         )
 
     async def _answered(self, execution: Execution, part: Part, applied: Applied) -> Execution:
-        """Write down that the Charter has a part; one that it had before ends as long after its sending."""
+        """Write down that the other side has a part; one that it had before ends as long after its sending."""
         fields = named(execution, part.number, applied.policy_id)
         if not part.is_last:
             return await self._record.move(execution, State.APPLYING, **fields)

@@ -2,7 +2,7 @@
 
 from mape_k.errors import FencedError, MapeKError, PermanentError, TransientError, UncertainError
 from mape_k.execute.gate import Gate
-from mape_k.execute.parts import part_key
+from mape_k.execute.parts import part_key, parts_of
 from mape_k.execute.record import Record
 from mape_k.model import Execution, Reason, State
 
@@ -33,7 +33,7 @@ class Undoing:
         except FencedError:
             return execution
         except UncertainError as error:
-            is_lost = not self._gate.is_idempotent
+            is_lost = not self._gate.is_idempotent(*execution.terms.undo)
             return await (self._freeze(execution, error) if is_lost else self._not_undone(execution, error))
         except TransientError as error:
             return await self._not_undone(execution, error)
@@ -68,13 +68,14 @@ class Undoing:
             execution.terms.undo[number],
             key=f"{part_key(execution, number)}:rollback{suffix}",
         )
-        if by_id and policy_id is not None and await self._is_still_in_force(policy_id):
+        if by_id and policy_id is not None and await self._is_still_in_force(execution, number, policy_id):
             raise StillInForceError(f"{policy_id} is still in force after its roll-back")
 
-    async def _is_still_in_force(self, policy_id: str) -> bool:
+    async def _is_still_in_force(self, execution: Execution, number: int, policy_id: str) -> bool:
         """Look whether a roll-back took effect; where nobody can say, the answer to it counts."""
+        requests = [part.request for part in parts_of(execution)]
         try:
-            return bool(await self._gate.is_in_force(policy_id))
+            return bool(await self._gate.is_in_force(requests[number], policy_id))
         except PermanentError:
             return False
 

@@ -78,6 +78,18 @@ def _paused(proposal: Proposal, ledger: Ledger) -> bool:
     return any(pause.covers(*about, ledger.as_of) for pause in ledger.pauses)
 
 
+def _failed_too_often(proposal: Proposal, ledger: Ledger) -> bool:
+    return ledger.held.get(proposal.remediation.server) is Reason.CIRCUIT_OPEN
+
+
+def _asked_to_wait(proposal: Proposal, ledger: Ledger) -> bool:
+    return ledger.held.get(proposal.remediation.server) is Reason.ASKED_TO_WAIT
+
+
+def _cannot_be_written(proposal: Proposal, _: Ledger) -> bool:
+    return not all(call.is_written_for(proposal.target) for call in proposal.remediation.calls)
+
+
 def _frozen_by_date(_: Proposal, ledger: Ledger) -> bool:
     return any(freeze.covers(ledger.as_of) for freeze in ledger.bounds.freezes)
 
@@ -190,8 +202,11 @@ HOLDS: Mapping[Reason, PackGuard] = {
 
 GUARDS: Mapping[Reason, Guard] = {
     Reason.PAUSED: _paused,
+    Reason.CIRCUIT_OPEN: _failed_too_often,
+    Reason.ASKED_TO_WAIT: _asked_to_wait,
     Reason.CHANGE_FREEZE: _frozen_by_date,
     Reason.EMPTY_TARGET: _empty_target,
+    Reason.TARGET_UNWRITABLE: _cannot_be_written,
     Reason.TARGET_FROZEN: _left_alone,
     Reason.AWAITING_APPROVAL: _awaits_a_person,
     Reason.IN_FLIGHT: _in_flight,

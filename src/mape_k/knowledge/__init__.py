@@ -18,7 +18,7 @@ from mape_k.knowledge.archive import SqlArchive
 from mape_k.knowledge.engines import copy_database, open_database
 from mape_k.knowledge.journal import SqlJournal
 from mape_k.knowledge.lease import Lease
-from mape_k.knowledge.ledger import KEYS_ECHOED, read_meta, write_meta
+from mape_k.knowledge.ledger import read_echoing, write_echoing
 from mape_k.knowledge.migrate import migrate
 from mape_k.knowledge.notices import SqlNotices
 from mape_k.knowledge.orders import SqlOrders
@@ -75,13 +75,12 @@ class Knowledge:
         Raises:
             StoreError: not readable.
         """
-        return await self.store.read(lambda connection: peer == read_meta(connection, KEYS_ECHOED))
+        return peer in await self.store.read(read_echoing)
 
     async def note_keys_echoed(self, peer: str, echoed: bool) -> None:
         """Keep that for later daemons; never raises: what could not be written is found out anew by the next one."""
-        document = peer if echoed else None
         with suppress(StoreError):
-            await self.store.write(lambda connection: write_meta(connection, KEYS_ECHOED, document))
+            await self.store.write(lambda connection: write_echoing(connection, peer, echoed=echoed))
 
     async def close(self) -> None:
         """Finish the writes that wait, anchor the audit trail, and let the next daemon lead."""

@@ -14,6 +14,7 @@ WINDOW = timedelta(hours=24)
 """How long closed executions stay in the ledger; the longest budget window that guards can look back over."""
 
 _MOST_CLOSED = 1000  # the newest, so that short windows stay exact whatever happened in a day
+_MOST_ECHOING = 100
 T = TypeVar("T", Execution, OpenIncident)
 _EXECUTION = [executions.c[field.name] for field in fields(Execution)]
 _INCIDENT = [incidents.c[field.name] for field in fields(OpenIncident)]
@@ -86,6 +87,18 @@ def read_outlooks(connection: Connection) -> dict[str, Outlook]:
 def read_meta(connection: Connection, name: str) -> Any:  # noqa: ANN401 - each name has a document of its own
     """Return the document kept under a name; None where there is none."""
     return connection.execute(_META, {"wanted": name}).scalar()
+
+
+def read_echoing(connection: Connection) -> list[str]:
+    """Return the addresses that were seen to honour idempotency keys; earlier versions kept one, as a text."""
+    kept = read_meta(connection, KEYS_ECHOED) or []
+    return [kept] if isinstance(kept, str) else msgspec.convert(kept, list[str])
+
+
+def write_echoing(connection: Connection, peer: str, *, echoed: bool) -> None:
+    """Keep whether an address honours idempotency keys; of addresses that are not used any more, the newest."""
+    peers = [each for each in read_echoing(connection) if each != peer]
+    write_meta(connection, KEYS_ECHOED, [*peers, peer][-_MOST_ECHOING:] if echoed else peers or None)
 
 
 def write_meta(connection: Connection, name: str, document: object) -> None:

@@ -206,7 +206,7 @@ def _is_paused(connection: Connection, execution: Execution, at: datetime) -> bo
 def _keep_for_another_try(connection: Connection, frozen: Execution, at: datetime) -> None:
     error = frozen.detail or (frozen.reason.sentence if frozen.reason else "")
     kind, about = LetterKind.COMPENSATION, frozen.execution_id
-    dead_letters.write(connection, kind=kind, about=about, channel="charter", error=error, at=at)
+    dead_letters.write(connection, kind=kind, about=about, channel=frozen.request.server, error=error, at=at)
 
 
 def _refuse_impossible(state: State, to: State, named: Mapping[str, object]) -> None:

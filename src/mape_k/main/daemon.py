@@ -338,11 +338,10 @@ class Daemon:
         self.systemd.status(_status_line(self.settings.mode, report))
 
     def _tell_circuits(self) -> None:
-        held_back = dict(self.circuits())
-        if self.loop.executor.hold is Reason.ASKED_TO_WAIT:
-            held_back["charter"] = 1.0
-        for target in SOURCES:
-            self.metrics.circuit(target, held_back.get(target, 0.0))
+        asked_to_wait = dict.fromkeys(self.loop.executor.held, 1.0)
+        held_back = {**dict.fromkeys(SOURCES, 0.0), **self.circuits(), **asked_to_wait}
+        for target, is_held_back in held_back.items():
+            self.metrics.circuit(target, is_held_back)
 
     def _tell_restraint(self, ledger: Ledger | None) -> None:
         """Tell what is left of the budgets, and which packs are held back; a cycle without a ledger changes nothing."""

@@ -13,14 +13,16 @@ from integration.breaker import LONGEST_PAUSE_SECONDS, Circuit
 from integration.charter_client import CharterClient
 from integration.clock import SystemClock
 from integration.http import HttpSession
+from integration.http_effector import HttpServers
 from integration.prometheus_client import PrometheusClient
 from mape_k.analyze import Analyst
 from mape_k.execute import Executor
 from mape_k.knowledge import AuditFiles, Knowledge, open_knowledge
 from mape_k.loop import Loop, Timing
 from mape_k.main.tracing import UNTRACED, Tracing
-from mape_k.model import Catalogue, Execution
+from mape_k.model import CHARTER, Catalogue, Execution, PolicyRequest
 from mape_k.monitor import Monitor
+from mape_k.ports import Effector
 from mape_k.settings import Settings
 from mape_k.telemetry import Metrics
 from mape_k.telemetry.table import SOURCES
@@ -48,16 +50,27 @@ def system_clock() -> SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peers:
-    """The adapters to the three peers."""
+    """The adapters to the three peers, and to the servers that packs act through."""
 
     prometheus: PrometheusClient
     alertmanager: AlertmanagerClient
     charter: CharterClient
+    servers: HttpServers
     http: HttpSession
 
+    def effector_of(self, request: PolicyRequest) -> Effector:
+        """Return who takes a request: the Charter takes policies, a server its calls."""
+        return self.servers.effector_of(request.call.server) if request.call else self.charter
+
     def circuits(self) -> Mapping[str, float]:
-        """Return for each source whether it is left alone: 0 no, 1 yes, 0.5 all but one question that sees."""
-        return {name: _HELD_BACK[circuit] for name, circuit in self.http.circuits().items() if name in SOURCES}
+        """Return for each of them whether it is left alone: 0 no, 1 yes, 0.5 all but one question that sees."""
+        known = (*SOURCES, *self.servers.names)
+        return {name: _HELD_BACK[circuit] for name, circuit in self.http.circuits().items() if name in known}
+
+    def left_alone(self) -> tuple[str, ...]:
+        """Return those who change the world and failed so often that they are not asked for a while."""
+        acting, circuits = (CHARTER, *self.servers.names), self.http.circuits()
+        return tuple(name for name in acting if circuits.get(name) is Circuit.OPEN)
 
 
 @asynccontextmanager
@@ -67,11 +80,13 @@ async def open_peers(
     """Open the one bounded HTTP session and the adapters that share it; Knowledge is for those that act."""
 
     def asked(source: str, seconds: float, outcome: str) -> None:
-        if source in SOURCES:
+        if source in (*SOURCES, *settings.http_servers):
             metrics.source_asked(source, seconds, _OUTCOMES.get(outcome, "failed"))
 
+    metrics.sources(settings.http_servers)
     url = settings.charter_url
-    echoes = await knowledge.keys_echoed(url) if knowledge else False
+    acting = (url, *settings.http_servers.values())
+    echoing = [each for each in acting if await knowledge.keys_echoed(each)] if knowledge else []
     async with HttpSession(
         clock=clock,
         jitter=SystemRandom().random,
@@ -90,8 +105,15 @@ async def open_peers(
                 url,
                 token=_token(settings.charter_token),
                 idempotent=settings.charter_idempotent,
-                echoes=echoes,
+                echoes=url in echoing,
                 remember=partial(knowledge.note_keys_echoed, url) if knowledge else None,
+            ),
+            servers=HttpServers(
+                http,
+                settings.http_servers,
+                tokens={name: token.get_secret_value for name, token in settings.http_tokens_by_name.items()},
+                echoing=echoing,
+                remember=knowledge.note_keys_echoed if knowledge else None,
             ),
         )
 
@@ -121,7 +143,7 @@ def make_loop(
         monitor=make_monitor(settings, peers, clock, budget_seconds=settings.monitor_budget),
         analyst=Analyst(close_after_seconds=CLOSE_AFTER_INTERVALS * settings.interval),
         executor=Executor(
-            effector=peers.charter,
+            effector_of=peers.effector_of,
             journal=knowledge.journal,
             alerts=peers.alertmanager,
             clock=clock,
@@ -129,7 +151,7 @@ def make_loop(
             told=told,
             refused=metrics.action_refused,
             leads=lambda: knowledge.lease.is_held,
-            is_left_alone=lambda: peers.http.circuits()["charter"] is Circuit.OPEN,
+            left_alone=peers.left_alone,
         ),
         journal=knowledge.journal,
         catalogue=catalogue,

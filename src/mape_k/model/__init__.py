@@ -10,7 +10,17 @@ from mape_k.model.bounds import (
     Peak,
     WeeklyFreeze,
 )
-from mape_k.model.call import SLOT, SLOT_ID, SLOTS, HttpCall, HttpServer, StatusQuestion, Written, write_path
+from mape_k.model.call import (
+    CHARTER,
+    SLOT,
+    SLOT_ID,
+    SLOTS,
+    HttpCall,
+    HttpServer,
+    StatusQuestion,
+    Written,
+    write_path,
+)
 from mape_k.model.cycle import CycleReport, CycleResult, NoticeTally, Phase, PhaseTiming, WokenBy
 from mape_k.model.deadline import DEADLINES, PATIENCE, due_at
 from mape_k.model.decision import (
@@ -33,7 +43,6 @@ from mape_k.model.decision import (
     next_state,
 )
 from mape_k.model.execution import (
-    CHARTER,
     LEFT_ALONE,
     TERMINAL,
     TRANSITIONS,
@@ -87,7 +96,7 @@ from mape_k.model.reading import (
     Violation,
 )
 from mape_k.model.reason import PACK_HOLDS, REFUSALS, Reason
-from mape_k.model.terms import terms_of
+from mape_k.model.terms import part_id, terms_of
 
 __all__ = [
     "CHARTER",
@@ -187,6 +196,7 @@ __all__ = [
     "asked_hash",
     "due_at",
     "next_state",
+    "part_id",
     "terms_of",
     "write_path",
 ]

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
+CHARTER = "charter"
+"""Who is asked where no call says otherwise."""
+
 SLOTS = ("target", "reason", "incident_id", "action_id", "ttl_seconds", "not_after")
 """What a call may be filled with."""
 SLOT_ID = "id"
@@ -88,6 +91,15 @@ class HttpCall:
         """Return the call of one action."""
         return replace(self, action_id=action_id)
 
+    def is_written_for(self, target: str) -> bool:
+        """Return whether it can be sent for a target: what else fills it can always be written."""
+        anything = dict.fromkeys((*SLOTS, SLOT_ID), "any")
+        try:
+            self.written({**anything, "target": target})
+        except ValueError:
+            return False
+        return True
+
     def written(self, slots: Slots) -> Written:
         """Return what is sent.
 
@@ -97,7 +109,7 @@ class HttpCall:
         Raises:
             ValueError: a slot cannot be filled, or what fills it would lead elsewhere or break the message.
         """
-        filling = {**slots, "action_id": self.action_id}
+        filling = {"action_id": self.action_id, **slots}
         return Written(
             method=self.method,
             path=write_path(self.path, filling),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from mape_k.model.bounds import Bounds, Outlook
-from mape_k.model.call import SLOT_ID, HttpCall, Written
+from mape_k.model.call import CHARTER, SLOT_ID, HttpCall, Written
 from mape_k.model.pack import RollbackRule
 from mape_k.model.reason import Reason
 
@@ -57,7 +57,11 @@ class State(StrEnum):
     AWAITING_APPROVAL = "awaiting_approval", Owner.PERSON, "Nothing has been sent; a person is asked first."
     ADMITTED = "admitted", Owner.EXECUTOR, "The intent is durable; nothing has been sent."
     APPLYING = "applying", Owner.EXECUTOR, "The request may have left; the answer is awaited."
-    UNCERTAIN = "uncertain", Owner.EXECUTOR, "No answer came; the Charter or the world is asked before anything else."
+    UNCERTAIN = (
+        "uncertain",
+        Owner.EXECUTOR,
+        "No answer came; the other side or the world is asked before anything else.",
+    )
     VERIFYING = "verifying", Owner.LOOP, "The policy is in force; samples born after it are awaited."
     PROBATION = "probation", Owner.LOOP, "It helped; for a while longer it is watched whether that lasts."
     IN_FORCE = "in_force", Owner.LOOP, "It helped, and its policy holds until its lifetime ends."
@@ -110,9 +114,6 @@ TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not fo
 
 LEFT_ALONE = frozenset({State.FROZEN, State.DEAD})
 """States in which nothing may be done to the target."""
-
-CHARTER = "charter"
-"""Who is asked where no call says otherwise."""
 
 _SETTLED = frozenset({State.PROBATION, State.IN_FORCE, State.RENEWING}) | LEFT_ALONE | TERMINAL
 
@@ -298,6 +299,11 @@ class Execution:
     feedback: Feedback | None = None
 
     @property
+    def servers(self) -> frozenset[str]:
+        """Everybody who is or may be asked for it."""
+        return frozenset(each.server for each in (self.request, *self.terms.further, *self.terms.undo))
+
+    @property
     def answer(self) -> Consent | None:
         """The person's answer to what is asked now; None while nobody has answered, or nobody is asked."""
         asked = asked_hash(self.state, self.plan_hash)
@@ -369,6 +375,7 @@ class Ledger:
         success_rates: by (pack, remediation, symptom).
         sight_lost_at: by source: when it was last not seen; absent when it always was.
         hold: why nothing may be sent at all at the moment; None: it may.
+        held: by server: why nothing may be sent there at the moment.
         bounds: what a person set.
         outlooks: by pack: how it looked as a whole in the last cycle.
         openings: by (pack, symptom, target): when its incidents were opened, where there were several lately.
@@ -384,6 +391,7 @@ class Ledger:
     success_rates: Mapping[tuple[str, str, str], SuccessRate] = field(default_factory=dict)
     sight_lost_at: Mapping[str, datetime] = field(default_factory=dict)
     hold: Reason | None = None
+    held: Mapping[str, Reason] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
     openings: Mapping[tuple[str, str, str], tuple[datetime, ...]] = field(default_factory=dict)

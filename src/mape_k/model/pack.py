@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mape_k.model.call import HttpCall
+from mape_k.model.call import CHARTER, HttpCall
 
 
 class OnMissing(StrEnum):
@@ -244,6 +244,18 @@ class Remediation:
     probation_seconds: float = 300.0
 
     @property
+    def server(self) -> str:
+        """Who is asked for it: the Charter, or the name of a server in the settings."""
+        return self.call.server.name if self.call else CHARTER
+
+    @property
+    def calls(self) -> tuple[HttpCall, ...]:
+        """Every call that it may send, those that undo it included."""
+        undoing = [self.compensation, *(part.compensation for part in self.further)]
+        calls = [self.call, *(part.call for part in self.further), *(undo.call for undo in undoing if undo)]
+        return tuple(call for call in calls if call is not None)
+
+    @property
     def is_irreversible(self) -> bool:
         """Whether it can never be undone."""
         return self.compensation is None and not self.leaves_nothing
@@ -343,6 +355,11 @@ class Catalogue:
         return tuple(s for pack in self.packs.values() for s in pack.symptoms.values())
 
     @property
+    def remediations(self) -> tuple[Remediation, ...]:
+        """Every remediation of every pack, in order."""
+        return tuple(r for pack in self.packs.values() for r in pack.remediations.values())
+
+    @property
     def jobs(self) -> tuple[Job, ...]:
         """Every scrape job of every pack, in order, each once."""
         return tuple({job.name: job for pack in self.packs.values() for job in pack.jobs.values()}.values())
@@ -350,7 +367,7 @@ class Catalogue:
     @property
     def needs_charter(self) -> bool:
         """Whether any pack asks the Charter for violations or acts through it."""
-        acts = any(r.call is None for pack in self.packs.values() for r in pack.remediations.values())
+        acts = any(remediation.call is None for remediation in self.remediations)
         return acts or any(symptom.violation_severities for symptom in self.symptoms)
 
     def reach_seconds(self, remediation: Remediation) -> float:

@@ -30,7 +30,7 @@ class Reason(StrEnum):
     LASTED = "lasted", "The success lasted through the probation."
     RELAPSED = "relapsed", "The success did not last through the probation, so it is rolled back."
     APPROVED = "approved", "A person agreed to exactly this plan."
-    UNDONE_ELSEWHERE = "undone_elsewhere", "The Charter says that the policy is not in force any more."
+    UNDONE_ELSEWHERE = "undone_elsewhere", "The other side says that it is not in force any more."
     THAWED = "thawed", "A person has looked, and lifted the freeze."
     # judged
     VERIFIED = "verified", "Samples born after the action show that it helped."
@@ -44,7 +44,7 @@ class Reason(StrEnum):
     NOT_CORROBORATED = "not_corroborated", "The alert fires, but the newest samples of its own signal do not agree."
     RESIDUAL = "residual", "The alert's window still reaches back before the last action."
     IN_FLIGHT = "in_flight", "An action on this target is not finished yet."
-    ASKED_TO_WAIT = "asked_to_wait", "The Charter asked not to be called for a while."
+    ASKED_TO_WAIT = "asked_to_wait", "The other side asked not to be called for a while."
     STANDBY = "standby", "Another replica leads; this one only looks."
     STORE_DAMAGED = "store_damaged", "Knowledge is damaged, so nothing may be begun."
     STORE_FULL = "store_full", "The disk of Knowledge is full: what is under way is finished, nothing is begun."
@@ -67,6 +67,7 @@ class Reason(StrEnum):
     BAD_OUTCOMES = "bad_outcomes", "Too many of the last actions had to be rolled back; a person must look."
     BLAST_RADIUS = "blast_radius", "The plan would touch more targets than allowed at once; all of it is refused."
     EMPTY_TARGET = "empty_target", "The target is empty or a wildcard."
+    TARGET_UNWRITABLE = "target_unwritable", "The target cannot be written into the request."
     TARGET_UNKNOWN = "target_unknown", "Which target is meant cannot be seen."
     TARGET_FROZEN = "target_frozen", "A roll-back on this target failed; a person must look."
     ALREADY_TRIED = "already_tried", "It was tried in this incident and did not help."
@@ -82,9 +83,9 @@ class Reason(StrEnum):
     NOT_WORTH_IT = "not_worth_it", "Doing nothing scores higher than every candidate."
     EXHAUSTED = "exhausted", "Every remediation was tried or refused; a person must look."
     # the other side
-    REJECTED = "rejected", "The Charter refused the policy."
-    CONFLICT = "conflict", "The policy contradicts one in force."
-    UNREACHABLE = "unreachable", "The Charter could not be reached; nothing was sent."
+    REJECTED = "rejected", "The other side refused it."
+    CONFLICT = "conflict", "It contradicts what is in force."
+    UNREACHABLE = "unreachable", "The other side could not be reached; nothing was sent."
     CIRCUIT_OPEN = "circuit_open", "The other side failed too often lately and is left alone for a while."
     STILL_IN_FORCE = "still_in_force", "The roll-back was accepted, and the policy is in force all the same."
     NO_ANSWER = "no_answer", "The request left and no answer came; the world is observed instead."
@@ -99,8 +100,11 @@ PACK_HOLDS = (Reason.STORM, Reason.INVENTORY_DROP, Reason.BAD_OUTCOMES)
 REFUSALS = (
     *PACK_HOLDS,
     Reason.PAUSED,
+    Reason.CIRCUIT_OPEN,
+    Reason.ASKED_TO_WAIT,
     Reason.CHANGE_FREEZE,
     Reason.EMPTY_TARGET,
+    Reason.TARGET_UNWRITABLE,
     Reason.TARGET_UNKNOWN,
     Reason.TARGET_FROZEN,
     Reason.AWAITING_APPROVAL,

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from mape_k.model.call import HttpCall
 from mape_k.model.deadline import PATIENCE
 from mape_k.model.execution import PolicyRequest, Terms
-from mape_k.model.pack import Compensation, Remediation
+from mape_k.model.pack import Compensation, Part, Remediation
 
 
 def terms_of(remediation: Remediation, request: PolicyRequest, *, reach_seconds: float) -> Terms:
@@ -17,11 +18,8 @@ def terms_of(remediation: Remediation, request: PolicyRequest, *, reach_seconds:
     """
     undoing = [remediation.compensation, *(part.compensation for part in remediation.further)]
     return Terms(
-        further=tuple(
-            replace(request, name=_name(part.kind, request), kind=part.kind, parameters=part.parameters)
-            for part in remediation.further
-        ),
-        undo=tuple(_undo(each, request) for each in undoing if each is not None),
+        further=tuple(_further(part, request, number) for number, part in enumerate(remediation.further, start=1)),
+        undo=tuple(_undo(each, request, number) for number, each in enumerate(undoing) if each is not None),
         is_irreversible=remediation.is_irreversible,
         rollback=remediation.rollback,
         verify_seconds=PATIENCE * remediation.verification.deadline_seconds + reach_seconds,
@@ -29,7 +27,28 @@ def terms_of(remediation: Remediation, request: PolicyRequest, *, reach_seconds:
     )
 
 
-def _undo(compensation: Compensation, request: PolicyRequest) -> PolicyRequest:
+def part_id(execution_id: str, number: int) -> str:
+    """Return the id, and idempotency key, of a part: that of the execution for the first one."""
+    return f"{execution_id}:{number + 1}" if number else execution_id
+
+
+def _further(part: Part, request: PolicyRequest, number: int) -> PolicyRequest:
+    return replace(
+        request,
+        name=_name(part.kind, request),
+        kind=part.kind,
+        parameters=part.parameters,
+        call=_call(part, request, number),
+    )
+
+
+def _call(what: Part | Compensation, request: PolicyRequest, number: int) -> HttpCall | None:
+    """Return the call of a part, or what undoes it, under the id of that part."""
+    execution_id = request.call.action_id if request.call else ""
+    return what.call and what.call.named(part_id(execution_id, number))
+
+
+def _undo(compensation: Compensation, request: PolicyRequest, number: int) -> PolicyRequest:
     """Return what undoes a part, at whatever time it gets through."""
     return PolicyRequest(
         name=_name(compensation.kind, request),
@@ -38,6 +57,7 @@ def _undo(compensation: Compensation, request: PolicyRequest) -> PolicyRequest:
         parameters=compensation.parameters,
         reason=f"roll-back: {request.reason}",
         incident_id=request.incident_id,
+        call=_call(compensation, request, number),
     )
 
 

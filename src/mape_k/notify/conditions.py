@@ -143,6 +143,7 @@ def _hold(report: CycleReport) -> Reason | None:
     reasons = (
         report.ledger.hold if report.ledger else None,
         plan.refusal if plan else None,
+        *(report.ledger.held.values() if report.ledger else ()),
         *(decision.reason for decision in (plan.decisions if plan else ())),
     )
     return next((reason for reason in reasons if reason in _HOLDS_TOLD), None)

@@ -225,7 +225,7 @@ def _why_nothing(scored: Sequence[Candidate]) -> Reason:
 
 def _action(remediation: Remediation, incident: Incident, finding: Finding, situation: _Situation) -> Action:
     execution_id = _execution_id(remediation, incident, finding, situation.ledger)
-    request = _request(remediation, incident, finding, situation)
+    request = _request(remediation, incident, finding, situation, execution_id)
     terms = terms_of(remediation, request, reach_seconds=situation.catalogue.reach_seconds(remediation))
     action = Action(
         execution_id=execution_id,
@@ -254,7 +254,9 @@ def _execution_id(remediation: Remediation, incident: Incident, finding: Finding
     return "act-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def _request(remediation: Remediation, incident: Incident, finding: Finding, situation: _Situation) -> PolicyRequest:
+def _request(
+    remediation: Remediation, incident: Incident, finding: Finding, situation: _Situation, execution_id: str
+) -> PolicyRequest:
     limits = situation.catalogue.packs[remediation.pack].limits
     return PolicyRequest(
         name=f"{remediation.kind.replace('_', '-')}-{finding.target}",
@@ -265,6 +267,7 @@ def _request(remediation: Remediation, incident: Incident, finding: Finding, sit
         reason=_sentence(finding),
         incident_id=incident.incident_id,
         not_after=situation.assessment.as_of + timedelta(seconds=limits.plan_lifetime_seconds),
+        call=remediation.call and remediation.call.named(execution_id),
     )
 
 

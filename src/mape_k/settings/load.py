@@ -106,6 +106,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
     yield from _timing(settings)
     yield from _lease(settings)
     yield from _mail(settings)
+    yield from _servers(settings)
     tokens = (settings.operator_token, settings.ingest_token)
     names = ("MAPE_K_OPERATOR_TOKEN", "MAPE_K_INGEST_TOKEN")
     if not settings.listen.is_loopback and None in tokens:
@@ -115,6 +116,14 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
         yield names, f"{' and '.join(names)} are the same (not shown): expected two different secrets"
     if not settings.state_folder.is_absolute():
         yield SURROUNDINGS, "no state folder is known: expected STATE_DIRECTORY, XDG_STATE_HOME or HOME to be absolute"
+
+
+def _servers(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    names = ("MAPE_K_HTTP_TOKENS", "MAPE_K_HTTP_SERVERS")
+    for number, name in enumerate(settings.http_tokens_by_name, start=1):
+        if name not in settings.http_servers:
+            sentence = f"{names[0]} (not shown): entry {number} is for a server that {names[1]} does not name"
+            yield names, f"{sentence}; expected one of {', '.join(settings.http_servers) or 'those there'}"
 
 
 def _mail(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:

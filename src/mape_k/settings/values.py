@@ -147,6 +147,20 @@ def as_own_token(text: str) -> SecretStr:
     return _own_token(SecretStr(text))
 
 
+def as_token(text: str) -> SecretStr:
+    """Return ``text`` as a token for somebody else; raises as :func:`as_own_token`."""
+    return _token(SecretStr(text))
+
+
+def as_url(text: str) -> str:
+    """Return ``text`` as an HTTP address without the slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _url(text)
+
+
 def _parts(separator: str) -> BeforeValidator:
     """Split a text into what stands between separators; what is empty there does not count."""
     return BeforeValidator(lambda text: tuple(part.strip() for part in text.split(separator) if part.strip()))

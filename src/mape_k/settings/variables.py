@@ -5,12 +5,13 @@ from socket import gethostname
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mape_k.model import Bounds, Mode, Phase
 from mape_k.settings.freezes import EXPECTED, Freezes
 from mape_k.settings.mail import Mail, MailAddress, MailAddresses
+from mape_k.settings.servers import HttpServers, HttpTokens, read_tokens
 from mape_k.settings.values import (
     AuditKeyFile,
     KnowledgeUrl,
@@ -86,6 +87,7 @@ class Settings(Surroundings):
     freeze_windows: Freezes = _variable("", EXPECTED)
     packs: Packs = _variable("charter:mape-k", "names of packs or paths of folders with : between")
     listen: Listen = _variable("127.0.0.1:8001", "HOST:PORT")
+    http_servers: HttpServers = _variable("", "NAME=URL with , between")
     charter_idempotent: Literal["auto", "yes", "no"] = _variable("auto", "auto, yes or no")
 
     interval: Annotated[Seconds, Field(ge=0.1)] = _variable("30", "a number of seconds from 0.1 to 86400")
@@ -116,6 +118,7 @@ class Settings(Surroundings):
     charter_token: Token | None = _variable(None, "a secret text")
     prometheus_token: Token | None = _variable(None, "a secret text")
     alertmanager_token: Token | None = _variable(None, "a secret text")
+    http_tokens: HttpTokens | None = _variable(None, "NAME=TOKEN with white space between")
 
     otlp_endpoint: Url | None = _variable(None, "an http address")
     otlp_token: Token | None = _variable(None, "a secret text")
@@ -169,6 +172,11 @@ class Settings(Surroundings):
         return f"{user}:{quote(self.knowledge_password.get_secret_value(), safe='')}@{place}"
 
     @property
+    def http_tokens_by_name(self) -> dict[str, SecretStr]:
+        """The tokens of servers that packs act through, by the server's name."""
+        return read_tokens(self.http_tokens) if self.http_tokens else {}
+
+    @property
     def is_shared(self) -> bool:
         """Whether several replicas may use this Knowledge."""
         return (self.knowledge_url or "").startswith("postgresql")
@@ -194,5 +202,7 @@ VARIABLES = tuple(
     field.alias or name for name, field in Settings.model_fields.items() if name not in Surroundings.model_fields
 )
 """The name of every variable that a person sets."""
-SECRETS = tuple(name for name in VARIABLES if name.endswith(("_TOKEN", "_PASSWORD", "_PAGERDUTY_KEY", "_SLACK_URL")))
+SECRETS = tuple(
+    name for name in VARIABLES if name.endswith(("_TOKEN", "_TOKENS", "_PASSWORD", "_PAGERDUTY_KEY", "_SLACK_URL"))
+)
 """Those of them that are never shown; each may come from a file, named by the variable with ``_FILE`` behind."""

@@ -41,7 +41,7 @@ from mape_k.model import (
     Vector,
 )
 from mape_k.model.span import SpanRef
-from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, SOURCES, TABLE, Kind, Metric
+from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, OF_SOURCES, SOURCES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -101,6 +101,8 @@ class Metrics:
         self._catalogue = Catalogue(packs={})
         self._known: dict[str, Execution] = {}
         self._opened_at: dict[str, datetime] = {}
+        self._sources: tuple[str, ...] = ()
+        self.sources(SOURCES)
         self._set("snapshot_age_seconds", math.nan)
 
     def exposition(self, accept: str = "") -> bytes:
@@ -130,6 +132,12 @@ class Metrics:
         self._families[name].child(*labels).observe(max(0.0, seconds), exemplar)
 
     # what the daemon is
+
+    def sources(self, names: Iterable[str]) -> None:
+        """Tell of more peers that are asked; their series appear at 0."""
+        self._sources = (*self._sources, *names)
+        for name in OF_SOURCES:
+            self._families[name].preset(*((source,) for source in self._sources))
 
     def build_info(self, version: str) -> None:
         """Tell which version runs."""
@@ -174,8 +182,9 @@ class Metrics:
 
     def source_asked(self, source: str, seconds: float, outcome: str) -> None:
         """Count one request to a source; outcome is ``ok``, ``refused`` or ``failed``."""
-        self._observe("source_request_duration_seconds", seconds, source)
-        self._add("source_requests_total", source, outcome)
+        name = source if source in self._sources else OTHER
+        self._observe("source_request_duration_seconds", seconds, name)
+        self._add("source_requests_total", name, outcome)
 
     def circuit(self, target: str, held_back: float) -> None:
         """Tell whether requests to a peer are held back: 0 no, 1 yes, 0.5 all but one that sees whether it is back."""
@@ -183,7 +192,7 @@ class Metrics:
 
     def retry_withheld(self, source: str) -> None:
         """Count a request that was not repeated, because too many were."""
-        if source in SOURCES:
+        if source in self._sources:
             self._add("retries_withheld_total", source)
 
     def notified(self, channel: str, result: str) -> None:

@@ -21,6 +21,14 @@ from mape_k.model import (
 PREFIX = "mape_k_"
 
 SOURCES = ("prometheus", "alertmanager", "charter")
+"""Who is looked at in every cycle; the servers that packs act through come with the settings."""
+OF_SOURCES = (
+    "source_request_duration_seconds",
+    "source_requests_total",
+    "circuit_state",
+    "retries_withheld_total",
+)
+"""The metrics about everybody who is asked, by name."""
 CHANNELS = ("slack", "pagerduty", "email", "webhook")
 FAILED = "failed"
 """Stands in for a verdict where nothing was ever applied."""
@@ -46,7 +54,8 @@ class Metric:
 
     Args:
         name: without the prefix.
-        labels: the values that each label may take; an empty tuple: names from the catalogue, capped in number.
+        labels: the values that each label may take; an empty tuple: names from the catalogue or the settings, capped
+            in number.
         buckets: upper limits of a histogram, in the unit of its name.
     """
 
@@ -90,11 +99,11 @@ TABLE: tuple[Metric, ...] = (
     _gauge("last_cycle_timestamp_seconds", "When the last cycle that did not fail ended."),
     _gauge("cycle_start_deviation_seconds", "How late the last periodic cycle started."),
     _gauge("source_up", "Whether the source answered in full in the last cycle.", source=SOURCES),
-    _histogram("source_request_duration_seconds", "Duration of a request to a source.", _QUICK, source=SOURCES),
+    _histogram("source_request_duration_seconds", "Duration of a request to a source.", _QUICK, source=()),
     _counter(
         "source_requests_total",
         "Requests to a source, by outcome.",
-        source=SOURCES,
+        source=(),
         outcome=("ok", "refused", "failed"),
     ),
     _gauge("readings", "Readings of the last snapshot, by how they were seen.", quality=_values(Quality)),
@@ -134,9 +143,9 @@ TABLE: tuple[Metric, ...] = (
     _gauge(
         "circuit_state",
         "Whether requests to a peer are held back: 0 no, 1 yes, 0.5 all but one that sees whether it is back.",
-        target=SOURCES,
+        target=(),
     ),
-    _counter("retries_withheld_total", "Requests not repeated, because too many were.", source=SOURCES),
+    _counter("retries_withheld_total", "Requests not repeated, because too many were.", source=()),
     _counter(
         "notifications_total",
         "Messages to people, by channel and by what came of sending them.",

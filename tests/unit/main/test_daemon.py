@@ -32,7 +32,9 @@ def daemon(manager: socket.socket, tmp_path: Path) -> Daemon:
     clock = StandingClock()
     return Daemon(
         settings=load_settings({"STATE_DIRECTORY": str(tmp_path)}),
-        loop=SimpleNamespace(executor=SimpleNamespace(is_fenced=False, fenced_by=9, hold=None), last_report=None),
+        loop=SimpleNamespace(
+            executor=SimpleNamespace(is_fenced=False, fenced_by=9, hold=None, held={}), last_report=None
+        ),
         knowledge=SimpleNamespace(
             lease=SimpleNamespace(is_held=True, epoch=3), epoch=3, store=SimpleNamespace(hold=None, reserve_bytes=0)
         ),
@@ -91,7 +93,7 @@ def test_who_has_no_lease_does_not_lead_and_is_ready_all_the_same(daemon):
 
 @pytest.mark.parametrize(("hold", "expected"), [(Reason.ASKED_TO_WAIT, 1), (None, 0)])
 def test_whether_requests_to_the_charter_are_held_back_is_told(daemon, hold, expected):
-    daemon.loop.executor.hold = hold
+    daemon.loop.executor.held = {"charter": hold} if hold else {}
     daemon.closed(a_report())
     assert gauge(daemon, "circuit_state", target="charter") == expected
 

@@ -8,6 +8,7 @@ from fakes import FakeEffector
 from fakes_peers import StandingClock
 from integration.clock import SystemClock
 from integration.http import HttpSession
+from integration.http_effector import HttpServers
 from mape_k.execute.gate import Gate
 from mape_k.main.people import channels
 from mape_k.main.trial import _check_channel
@@ -58,13 +59,15 @@ async def test_a_channel_is_tried_with_a_message_and_its_end(http, answer, is_go
 async def test_the_circuits_of_the_sources_are_told_and_those_of_channels_are_not(http):
     for name in ("charter", "slack"):
         http.peer(name, "http://127.0.0.1:1", body_cap_bytes=1)
-    peers = Peers(prometheus=None, alertmanager=None, charter=None, http=http)
+    servers = HttpServers(http, {"oneiric": "http://127.0.0.1:1"})
+    peers = Peers(prometheus=None, alertmanager=None, charter=None, servers=servers, http=http)
 
-    assert peers.circuits() == {"charter": 0.0}
+    assert peers.circuits() == {"charter": 0.0, "oneiric": 0.0}
+    assert peers.left_alone() == ()
 
 
-@pytest.mark.parametrize(("is_left_alone", "hold"), [(True, Reason.CIRCUIT_OPEN), (False, None)])
-def test_while_the_charter_gives_no_answer_nothing_is_begun(is_left_alone, hold):
-    gate = Gate(FakeEffector(), StandingClock(), 1.0, is_left_alone=lambda: is_left_alone)
+def test_whoever_gives_no_answer_is_held_back_and_nobody_else():
+    gate = Gate(lambda _: FakeEffector(), StandingClock(), 1.0, left_alone=lambda: ["charter"])
 
-    assert gate.hold is hold
+    assert gate.held == {"charter": Reason.CIRCUIT_OPEN}
+    assert gate.hold is None

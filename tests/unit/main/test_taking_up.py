@@ -18,7 +18,7 @@ from mape_k.telemetry import Metrics
 def a_daemon(knowledge, effector, folder, mode="enforce"):
     """Return a daemon that does nothing but take up what is open, with a Charter of the tests."""
     executor = Executor(
-        effector=effector,
+        effector_of=lambda _: effector,
         journal=knowledge.journal,
         alerts=FakeAlertSource(),
         clock=SteppingClock(),
