@@ -56,6 +56,18 @@ class _Receiver(msgspec.Struct):
     name: str
 
 
+class _Heard(msgspec.Struct):
+    labels: dict[str, str]
+    receivers: list[_Receiver] = []
+
+
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """Notifications that the answering member sent since its start, and those of them that failed."""
+
+    sent: float
+    failed: float
+
+
 class _Version(msgspec.Struct):
     version: str = ""
 
@@ -73,6 +85,7 @@ class _Status(msgspec.Struct):
 
 _alerts = msgspec.json.Decoder(list[_Alert])
 _receivers = msgspec.json.Decoder(list[_Receiver])
+_heard = msgspec.json.Decoder(list[_Heard])
 _status = msgspec.json.Decoder(_Status)
 
 
@@ -107,6 +120,20 @@ class AlertmanagerClient:
     async def receivers(self, *, timeout_seconds: float) -> tuple[str, ...]:
         """Return the names of the configured receivers; raises as :meth:`alerts`."""
         return await self._first(Request(path="api/v2/receivers"), _read_receivers, timeout_seconds)
+
+    async def heard_by(self, alertname: str, *, timeout_seconds: float) -> Mapping[str, tuple[str, ...]]:
+        """Return who hears of each active alert of a name, by its label ``system``; raises as :meth:`alerts`."""
+        request = Request(path="api/v2/alerts", params=(("filter", f'alertname="{alertname}"'),))
+        return await self._first(request, _read_heard, timeout_seconds)
+
+    async def deliveries(self, *, timeout_seconds: float) -> Deliveries:
+        """Return how many notifications left; raises as :meth:`alerts`."""
+        return await self._first(Request(path="metrics", accept=""), _read_deliveries, timeout_seconds)
+
+    async def reload(self, *, timeout_seconds: float) -> None:
+        """Have the answering member read its configuration again; raises as :meth:`alerts` when it refuses."""
+        request = Request(path="-/reload", method="POST", accept="")
+        await self._first(request, lambda _answer: None, timeout_seconds)
 
     async def status(self, *, timeout_seconds: float) -> AlertmanagerStatus:
         """Return what the answering member says of itself; raises as :meth:`alerts`."""
@@ -167,6 +194,21 @@ def _alert(found: _Alert) -> Alert:
 
 def _read_receivers(answer: Answer) -> tuple[str, ...]:
     return tuple(printable(receiver.name) for receiver in _receivers.decode(answer.body))
+
+
+def _read_heard(answer: Answer) -> Mapping[str, tuple[str, ...]]:
+    heard = _heard.decode(answer.body)
+    return {alert.labels.get("system", ""): tuple(printable(r.name) for r in alert.receivers) for alert in heard}
+
+
+def _read_deliveries(answer: Answer) -> Deliveries:
+    totals = {"alertmanager_notifications_total": 0.0, "alertmanager_notifications_failed_total": 0.0}
+    for line in answer.body.decode().splitlines():
+        name = line.partition("{")[0]
+        if name in totals:
+            totals[name] += float(line.rpartition(" ")[2])
+    sent, failed = totals.values()
+    return Deliveries(sent=sent, failed=failed)
 
 
 def _read_status(answer: Answer) -> AlertmanagerStatus:

@@ -60,6 +60,27 @@ class _Build(msgspec.Struct):
     version: str = ""
 
 
+class _Rule(msgspec.Struct):
+    name: str
+    health: str = "unknown"
+    last_error: str = msgspec.field(default="", name="lastError")
+
+
+class _Group(msgspec.Struct):
+    rules: list[_Rule] = []
+
+
+class _Groups(msgspec.Struct):
+    groups: list[_Group] = []
+
+
+class LoadedRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that the server evaluates; ``error`` is what went wrong the last time, empty: nothing."""
+
+    name: str
+    error: str
+
+
 _envelope = msgspec.json.Decoder(_Envelope)
 _result = msgspec.json.Decoder(_Result)
 _rows = msgspec.json.Decoder(list[_Row])
@@ -67,6 +88,7 @@ _scalar = msgspec.json.Decoder(tuple[float, str])
 _matrix = msgspec.json.Decoder(list[_Series])
 _label_sets = msgspec.json.Decoder(list[dict[str, str]])
 _build = msgspec.json.Decoder(_Build)
+_groups = msgspec.json.Decoder(_Groups)
 
 
 class PrometheusClient:
@@ -120,6 +142,19 @@ class PrometheusClient:
         ]
         with _naming(" ".join(selectors)):
             return await self._peer.ask(_question("series", params), _read_series, timeout_seconds=timeout_seconds)
+
+    async def rules(self, *, timeout_seconds: float) -> tuple[LoadedRule, ...]:
+        """Return every rule that the server has loaded; raises as :meth:`query`."""
+        return await self._peer.ask(Request(path="api/v1/rules"), _read_rules, timeout_seconds=timeout_seconds)
+
+    async def reload(self, *, timeout_seconds: float) -> None:
+        """Have the server read its configuration again.
+
+        Raises:
+            TransientError, UncertainError: not reachable. PermanentError: it refuses, or may not be asked for that.
+        """
+        request = Request(path="-/reload", method="POST", accept="", changes_world=True)
+        await self._peer.ask(request, lambda _answer: None, timeout_seconds=timeout_seconds)
 
     async def build_info(self, *, timeout_seconds: float) -> str:
         """Return the server's version, empty where it does not tell; raises as :meth:`query`."""
@@ -222,6 +257,16 @@ def _range(series: _Series) -> RangeSeries:
 
 def _read_series(answer: Answer) -> tuple[Mapping[str, str], ...]:
     return tuple(_label_sets.decode(_opened_whole(answer).data))
+
+
+def _read_rules(answer: Answer) -> tuple[LoadedRule, ...]:
+    groups = _groups.decode(_opened(answer).data).groups
+    return tuple(_loaded(rule) for group in groups for rule in group.rules)
+
+
+def _loaded(rule: _Rule) -> LoadedRule:
+    error = rule.last_error or ("it cannot be evaluated" if rule.health == "err" else "")
+    return LoadedRule(name=printable(rule.name), error=printable(error))
 
 
 def _read_version(answer: Answer) -> str:

@@ -11,15 +11,15 @@ _BARE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PROGRAM = Path(__file__).resolve().parents[1]
 
 
-def _shipped_folder() -> Path:
-    """Return the packs in the wheel, or those of the checkout that the program runs from."""
-    inside = _PROGRAM / "packs"
-    return inside if inside.is_dir() else _PROGRAM.parents[1] / "config" / "packs"
+def shipped(name: str) -> Path:
+    """Return a folder of configuration in the wheel, or that of the checkout that the program runs from."""
+    inside = _PROGRAM / name
+    return inside if inside.is_dir() else _PROGRAM.parents[1] / "config" / name
 
 
-def shipped_packs(shipped: Path | None = None) -> dict[str, Path]:
+def shipped_packs(folder: Path | None = None) -> dict[str, Path]:
     """Return the folders of the packs that come with the program, by name, sorted."""
-    return {file.parent.name: file.parent for file in sorted((shipped or _shipped_folder()).glob(f"*/{PACK_FILE}"))}
+    return {file.parent.name: file.parent for file in sorted((folder or shipped("packs")).glob(f"*/{PACK_FILE}"))}
 
 
 def find_folder(spec: str, shipped: Path | None = None) -> Path:

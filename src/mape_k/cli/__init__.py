@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mape_k import __version__
-from mape_k.cli import ask, dlq, knowledge, pack_build, packs, tell
+from mape_k.cli import ask, dlq, knowledge, pack_build, pack_deploy, pack_preview, packs, tell
+from mape_k.cli.checked import end_with
 from mape_k.cli.group import DONE, NOT_SO, UNREACHABLE, Commands, as_json, settings
-from mape_k.cli.show import emit, line, table
+from mape_k.cli.show import emit, table
 
 if TYPE_CHECKING:
     from mape_k.model import CycleReport
@@ -82,17 +83,7 @@ def check(ctx: click.Context, *, connect: bool, test_alert: bool, test_notificat
     if test_notification and not connect:
         raise click.UsageError("--test-notification sends messages: say --connect too.")
     checked = daemon.check(settings(), connect=connect, test_alert=test_alert, test_notification=test_notification)
-    rows = [{"what": c.what, "is_good": c.is_good, "detail": c.detail} for c in checked]
-    is_good = all(c.is_good for c in checked)
-    emit({"ok": is_good, "checked": rows}, as_json=use_json, human=_show_checked)
-    ctx.exit(DONE if is_good else NOT_SO if all(c.is_reached for c in checked) else UNREACHABLE)
-
-
-def _show_checked(document: dict[str, Any]) -> None:
-    rows = [{**row, "verdict": "good" if row["is_good"] else "bad"} for row in document["checked"]]
-    table(rows, verdict="", what="checked", detail="detail")
-    bad = sum(not row["is_good"] for row in document["checked"])
-    line(f"{bad} of {len(rows)} checks failed" if bad else "everything is as it should be")
+    end_with(ctx, checked, use_json=use_json)
 
 
 @cli.command()
@@ -130,5 +121,8 @@ def charter(arguments: tuple[str, ...]) -> None:
 
 
 packs.pack.add_command(pack_build.build_packs)
+packs.pack.add_command(pack_preview.preview)
+packs.pack.add_command(pack_deploy.install_packs)
+packs.pack.add_command(pack_deploy.verify_packs)
 for command in (*ask.COMMANDS, *tell.COMMANDS, dlq.dlq, packs.pack, knowledge.knowledge):
     cli.add_command(command)

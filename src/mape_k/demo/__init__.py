@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from mape_k.catalogue import load_catalogue
-from mape_k.catalogue.folders import find_folder
+from mape_k.catalogue.folders import find_folder, shipped
 from mape_k.demo.kept import let_lapse
 from mape_k.demo.screen import Screen, final_table
 from mape_k.demo.stack import Component, Stack, claim_port, find_tool, free_port, python_module
@@ -140,8 +140,8 @@ class _Demo:
             [find_folder(name) for name in PACKS],
             scratch / "config",
             TIME_SCALE,
-            prometheus=_template("prometheus", "prometheus.yml"),
-            alertmanager=_template("alertmanager", "alertmanager.yml"),
+            prometheus=shipped("prometheus") / "prometheus.yml",
+            alertmanager=shipped("alertmanager") / "alertmanager.yml",
             stack=_addressed(ports, scratch, webhook=options.webhook),
         )
         world = options.world or default_world()
@@ -331,13 +331,6 @@ def _addressed(ports: Mapping[str, int], scratch: Path, *, webhook: bool) -> Add
         webhook_url=f"http://{here['daemon']}/api/v1/alerts" if webhook else None,
         token_file=scratch / "ingest.token",
     )
-
-
-def _template(folder: str, name: str) -> Path:
-    """Return a configuration file that is shipped with the program, or lies in its checkout."""
-    program = Path(__file__).resolve().parents[1]
-    inside = program / folder / name
-    return inside if inside.is_file() else program.parents[1] / "config" / folder / name
 
 
 def _courses(options: DemoOptions, world: Path, catalogue: Catalogue) -> list[Course]:

@@ -1,0 +1,137 @@
+"""Packs in the folders of servers: all or nothing, what was there before kept, and the same again changes nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mape_k.catalogue import shipped_packs
+from mape_k.deploy import install
+from mape_k.errors import ConfigError
+from real_tools import find_tool
+
+CHARTER = shipped_packs()["charter"]
+MAPE_K = shipped_packs()["mape-k"]
+
+
+@pytest.fixture
+def checkers(monkeypatch):
+    """The servers' own checkers on the PATH."""
+    monkeypatch.setenv("PATH", str(find_tool("promtool").parent), prepend=":")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    found = {place: tmp_path / place for place in ("prometheus", "alertmanager", "grafana", "loki")}
+    for folder in found.values():
+        folder.mkdir()
+    return found
+
+
+def a_copy(folder: Path, pack: Path = CHARTER) -> Path:
+    return Path(shutil.copytree(pack, folder / pack.name))
+
+
+def everything(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.usefixtures("checkers")
+def test_each_server_finds_what_it_reads_and_its_checker_has_agreed(folders):
+    written = {each.place: each for each in install([CHARTER, MAPE_K], folders)}
+
+    config = yaml.safe_load((folders["prometheus"] / "prometheus.yml").read_text())
+    assert {written["prometheus"].checked_by, written["alertmanager"].checked_by} == {"promtool", "amtool"}
+    assert all((folders["prometheus"] / path).is_file() for path in config["rule_files"])
+    assert {job["job_name"] for job in config["scrape_configs"]} == {"westworld-charter", "mape-k"}
+    templates = yaml.safe_load((folders["alertmanager"] / "alertmanager.yml").read_text())["templates"]
+    assert [path.name for each in templates for path in folders["alertmanager"].glob(each)] == ["mape.tmpl"]
+    boards = folders["grafana"] / "mape-k" / "boards"
+    assert {path.parent.name for path in boards.rglob("*.json")} == {"charter", "mape-k"}
+    assert (folders["loki"] / "mape-k" / "rules" / "fake" / "charter.yaml").is_file()
+
+
+def test_the_same_again_changes_nothing(folders):
+    install([CHARTER], folders)
+    before = {place: everything(folder) for place, folder in folders.items()}
+
+    assert [each.has_changed for each in install([CHARTER], folders)] == [False] * 4
+    assert {place: everything(folder) for place, folder in folders.items()} == before
+
+
+def test_what_was_there_before_is_the_base_and_stays_as_it_was(folders):
+    theirs = "scrape_configs: [{job_name: mine, static_configs: [{targets: [a:1]}]}]\nrule_files: [mine/*.yml]\n"
+    (folders["prometheus"] / "prometheus.yml").write_text(theirs)
+    install([CHARTER], {"prometheus": folders["prometheus"]})
+
+    config = yaml.safe_load((folders["prometheus"] / "prometheus.yml").read_text())
+    assert (folders["prometheus"] / "prometheus.base.yml").read_text() == theirs
+    assert (folders["prometheus"] / "prometheus.yml.previous").read_text() == theirs
+    assert [job["job_name"] for job in config["scrape_configs"]] == ["mine", "westworld-charter"]
+    assert config["rule_files"][0] == str(folders["prometheus"] / "mine" / "*.yml")
+
+
+def test_the_version_before_is_kept_whole_and_older_ones_go(tmp_path, folders):
+    pack, where = a_copy(tmp_path), {place: folders[place] for place in ("prometheus", "grafana")}
+    for number in range(4):
+        (pack / "runbooks" / "PolicyLoadFailure.md").write_text(f"# PolicyLoadFailure\n\n{number}\n")
+        board = pack / "dashboards" / "violations-threats.json"
+        board.write_text(board.read_text().replace("Violations", f"Violations {number}", 1))
+        install([pack], where)
+
+    previous = yaml.safe_load((folders["prometheus"] / "prometheus.yml.previous").read_text())
+    boards = folders["grafana"] / "mape-k"
+    assert len(list((folders["prometheus"] / "mape-k").iterdir())) == 2
+    assert all((folders["prometheus"] / path).is_file() for path in previous["rule_files"])
+    assert (boards / "boards.previous" / "charter" / "violations-threats.json").is_file()
+    assert len(list((boards / ".boards").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("checkers")
+def test_what_the_checker_refuses_changes_nothing_anywhere(folders):
+    install([CHARTER], folders)
+    before = {place: everything(folder) for place, folder in folders.items()}
+    base = folders["alertmanager"] / "alertmanager.base.yml"
+    base.write_text(base.read_text().replace("receiver: default", "receiver: nobody", 1))
+
+    with pytest.raises(ConfigError, match="amtool refuses what became of it; nothing was changed"):
+        install([CHARTER, MAPE_K], folders)
+
+    for server in ("prometheus", "alertmanager"):
+        assert everything(folders[server])[f"{server}.yml"] == before[server][f"{server}.yml"]
+    assert everything(folders["grafana"]) == before["grafana"]
+    assert list(folders["prometheus"].glob(".*.new")) == []
+
+
+@pytest.mark.parametrize("broken", ["rules/charter.rules.yaml", "pack.yaml", "alertmanager/routes.yaml"])
+def test_a_broken_pack_is_refused_by_name_and_changes_nothing(tmp_path, folders, broken):
+    pack = a_copy(tmp_path)
+    (pack / broken).write_text("groups: [")
+
+    with pytest.raises(ConfigError, match=broken):
+        install([pack], folders)
+    assert [everything(folder) for folder in (folders["grafana"], folders["loki"])] == [{}, {}]
+    assert not (folders["prometheus"] / "prometheus.yml").exists()
+
+
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_written(tmp_path, folders):
+    with pytest.raises(ConfigError, match="is no folder; make it first"):
+        install([CHARTER], folders | {"alertmanager": tmp_path / "nowhere"})
+    assert everything(folders["prometheus"]) == {}
+
+
+def test_something_else_in_the_place_of_a_link_is_left_alone(folders):
+    (folders["grafana"] / "mape-k" / "boards").mkdir(parents=True)
+
+    with pytest.raises(ConfigError, match="is in the way and not ours"):
+        install([CHARTER], {"grafana": folders["grafana"]})
+
+
+def test_a_pack_without_anything_for_a_server_is_refused_for_it(tmp_path, folders):
+    pack = a_copy(tmp_path)
+    shutil.rmtree(pack / "logs")
+
+    with pytest.raises(ConfigError, match="leave out --loki-dir"):
+        install([pack], {"loki": folders["loki"]})
