@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +12,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from builders import QUEUE, a_call
 from fakes_peers import FakeAlertSource, FakeEffector, FakeMetricSource, FakeViolationSource, StandingClock
 from integration.alertmanager_client import AlertmanagerClient
 from integration.charter_client import CharterClient
 from integration.http import HttpSession
+from integration.http_effector import HttpServers
 from integration.prometheus_client import PrometheusClient
 from mape_k.errors import TransientError
 from mape_k.model import Alert, PolicyRequest, Violation
@@ -24,6 +26,8 @@ from mape_k.ports import AlertSource, Effector, InstantVector, MetricSource, Ran
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 BLOCK = PolicyRequest(name="block", kind="block_source", scope={"node_or_service": "node-7"}, ttl_seconds=60)
 UNBLOCK = PolicyRequest(name="unblock", kind="unblock_source", scope={"node_or_service": "node-7"})
+PIN = replace(BLOCK, call=a_call())
+UNPIN = replace(UNBLOCK, call=a_call("/actions/{id}", method="DELETE"))
 VIOLATIONS = tuple(
     Violation(
         violation_id=f"v{n}", detected_at=NOON + timedelta(hours=n), severity="low", violation_type="t", target="x"
@@ -37,12 +41,14 @@ ALERT = Alert(
 
 @dataclass(frozen=True)
 class Peers:
-    """The four ports onto one small world."""
+    """The four ports onto one small world, and what the effector takes."""
 
     metrics: MetricSource
     alerts: AlertSource
     violations: ViolationSource
     effector: Effector
+    request: PolicyRequest = BLOCK
+    undo: PolicyRequest = UNBLOCK
 
 
 def fakes() -> Peers:
@@ -78,6 +84,8 @@ class SmallWorld:
         self.app.router.add_get("/api/v1/violations", self.violations)
         self.app.router.add_post("/api/v1/policies", self.apply)
         self.app.router.add_post("/api/v1/policies/{id}/rollback", self.roll_back)
+        self.app.router.add_post("/nodes/node-7/pin", self.pin)
+        self.app.router.add_delete("/actions/{id}", self.roll_back)
 
     async def query(self, request: web.Request) -> web.Response:
         rows = [{"metric": {"job": job}, "value": [1, value]} for job, value in (("a", "1"), ("b", "NaN"))]
@@ -113,6 +121,12 @@ class SmallWorld:
         self.policies.setdefault(key, msgspec.json.decode(await request.read()))
         return web.json_response({"policy_id": key, "idempotency_key": key}, status=status)
 
+    async def pin(self, request: web.Request) -> web.Response:
+        key = request.headers["Idempotency-Key"]
+        status = 200 if key in self.policies else 201
+        self.policies.setdefault(key, {})
+        return web.json_response({"action_id": key, "idempotency_key": key}, status=status)
+
     async def roll_back(self, request: web.Request) -> web.Response:
         known = self.policies.pop(request.match_info["id"], None)
         return web.json_response({}, status=200 if known else 404)
@@ -123,42 +137,51 @@ def _success(kind: str, result: object) -> web.Response:
 
 
 @asynccontextmanager
-async def real(app: web.Application) -> AsyncIterator[Peers]:
+async def real(app: web.Application, effector: str) -> AsyncIterator[Peers]:
     async with TestServer(app) as server, HttpSession(clock=StandingClock(), jitter=lambda: 0.5) as http:
         url = str(server.make_url("/"))
         charter = CharterClient(http, url)
-        yield Peers(PrometheusClient(http, url), AlertmanagerClient(http, [url]), charter, charter)
+        peers = Peers(PrometheusClient(http, url), AlertmanagerClient(http, [url]), charter, charter)
+        yield (
+            peers
+            if effector == "charter"
+            else replace(peers, effector=HttpServers(http, {"queue": url}).effector_of(QUEUE), request=PIN, undo=UNPIN)
+        )
 
 
 @asynccontextmanager
-async def busy() -> AsyncIterator[Peers]:
+async def busy(effector: str) -> AsyncIterator[Peers]:
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=503)
 
     app = web.Application()
     app.router.add_route("*", "/{anything:.*}", refuse)
-    async with real(app) as peers:
+    async with real(app, effector) as peers:
         yield peers
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "charter", "http"])
 async def peers(request: pytest.FixtureRequest) -> AsyncIterator[Peers]:
     async with AsyncExitStack() as stack:
-        yield fakes() if request.param == "fake" else await stack.enter_async_context(real(SmallWorld().app))
+        yield (
+            fakes()
+            if request.param == "fake"
+            else await stack.enter_async_context(real(SmallWorld().app, request.param))
+        )
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "charter", "http"])
 async def peers_down(request: pytest.FixtureRequest) -> AsyncIterator[Peers]:
     async with AsyncExitStack() as stack:
-        yield fakes_down() if request.param == "fake" else await stack.enter_async_context(busy())
+        yield fakes_down() if request.param == "fake" else await stack.enter_async_context(busy(request.param))
 
 
-async def apply(effector: Effector, key: str) -> Any:
-    return await effector.apply(BLOCK, key=key, epoch=1, traceparent="", timeout_seconds=2.0)
+async def apply(peers: Peers, key: str) -> Any:
+    return await peers.effector.apply(peers.request, key=key, epoch=1, traceparent="", timeout_seconds=2.0)
 
 
-async def roll_back(effector: Effector, policy_id: str | None, compensation: PolicyRequest | None) -> None:
-    await effector.roll_back(policy_id, compensation, key="k-r", epoch=1, traceparent="", timeout_seconds=2.0)
+async def roll_back(peers: Peers, policy_id: str | None, compensation: PolicyRequest | None) -> None:
+    await peers.effector.roll_back(policy_id, compensation, key="k-r", epoch=1, traceparent="", timeout_seconds=2.0)
 
 
 async def test_a_query_answers_in_columns(peers: Peers) -> None:
@@ -194,7 +217,7 @@ async def test_violations_begin_at_the_moment_asked_for(peers: Peers) -> None:
 
 
 async def test_the_same_key_is_applied_once(peers: Peers) -> None:
-    first, second, other = [await apply(peers.effector, key) for key in ("k-1", "k-1", "k-2")]
+    first, second, other = [await apply(peers, key) for key in ("k-1", "k-1", "k-2")]
 
     assert (first.was_known, second.was_known, other.was_known) == (False, True, False)
     assert first.policy_id == second.policy_id != other.policy_id
@@ -203,20 +226,20 @@ async def test_the_same_key_is_applied_once(peers: Peers) -> None:
 
 
 async def test_what_was_rolled_back_is_not_in_force_any_more(peers: Peers) -> None:
-    applied = await apply(peers.effector, "k-1")
+    applied = await apply(peers, "k-1")
 
-    await roll_back(peers.effector, applied.policy_id, UNBLOCK)
+    await roll_back(peers, applied.policy_id, peers.undo)
 
-    assert not (await apply(peers.effector, "k-1")).was_known
+    assert not (await apply(peers, "k-1")).was_known
 
 
 async def test_rolling_back_twice_or_nothing_at_all_is_no_error(peers: Peers) -> None:
-    applied = await apply(peers.effector, "k-1")
+    applied = await apply(peers, "k-1")
 
-    for policy_id in (applied.policy_id, applied.policy_id, None):
-        await roll_back(peers.effector, policy_id, None)
+    for policy_id, undo in ((applied.policy_id, peers.undo), (applied.policy_id, peers.undo), (None, None)):
+        await roll_back(peers, policy_id, undo)
 
-    assert not (await apply(peers.effector, "k-1")).was_known
+    assert not (await apply(peers, "k-1")).was_known
 
 
 async def test_a_peer_that_is_down_raises_transient_errors(peers_down: Peers) -> None:
@@ -227,6 +250,6 @@ async def test_a_peer_that_is_down_raises_transient_errors(peers_down: Peers) ->
     with pytest.raises(TransientError):
         await peers_down.violations.violations(since=NOON, timeout_seconds=2.0)
     with pytest.raises(TransientError):
-        await apply(peers_down.effector, "k-1")
+        await apply(peers_down, "k-1")
     with pytest.raises(TransientError):
-        await roll_back(peers_down.effector, "p-1", UNBLOCK)
+        await roll_back(peers_down, "p-1", peers_down.undo)

@@ -14,7 +14,6 @@ from integration.clock import SystemClock
 from integration.systemd import Systemd
 from mape_k import __version__
 from mape_k.api import Live, Services, serve
-from mape_k.catalogue import load_catalogue
 from mape_k.errors import ConfigError, ConflictError, FencedError, StoreError
 from mape_k.guards import budgets, held_packs
 from mape_k.knowledge import Knowledge
@@ -22,6 +21,7 @@ from mape_k.loop import Loop
 from mape_k.main.beside import beside
 from mape_k.main.leadership import Leadership
 from mape_k.main.people import People, make_people
+from mape_k.main.reach import catalogue_for
 from mape_k.main.tracing import UNTRACED, Tracing, open_tracing
 from mape_k.main.wiring import make_loop, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Reason, WokenBy
@@ -46,7 +46,7 @@ def run(settings: Settings) -> int:
         StoreError: Knowledge cannot be opened.
     """
     clock, metrics = SystemClock(), Metrics()
-    catalogue = load_catalogue(settings.packs)
+    catalogue = catalogue_for(settings)
     tokens = ensure_tokens(settings)
     configure_logging(settings.log_level, settings.log_format, secrets=_secrets(settings, tokens))
     return asyncio.run(_run(settings, catalogue, tokens, clock, metrics))
@@ -116,6 +116,7 @@ def _secrets(settings: Settings, tokens: Tokens) -> list[str]:
         settings.notify_email_password,
         settings.notify_webhook_token,
         settings.otlp_token,
+        *settings.http_tokens_by_name.values(),
     )
     return [s.get_secret_value() for s in (*given, tokens.operator, tokens.ingest) if s is not None]
 
@@ -285,7 +286,7 @@ class Daemon:
         """Read the packs again; packs that cannot be used change nothing."""
         self.systemd.reloading()
         try:
-            self.loop.catalogue = load_catalogue(self.settings.packs)
+            self.loop.catalogue = catalogue_for(self.settings)
             self.metrics.catalogue_loaded(self.loop.catalogue)
             log.info("packs_reloaded", packs=list(self.loop.catalogue.packs), digest=self.loop.catalogue.digest[:12])
         except ConfigError as error:

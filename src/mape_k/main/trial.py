@@ -14,6 +14,7 @@ from mape_k.catalogue import load_catalogue
 from mape_k.errors import MapeKError, StoreError, TransientError, UncertainError
 from mape_k.knowledge import copy_database
 from mape_k.main.people import channels
+from mape_k.main.reach import catalogue_for, missing_servers
 from mape_k.main.wiring import Peers, make_loop, make_monitor, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, Message, Mode, Pack, Quality, Urgency, Vector, WokenBy
 from mape_k.ports import Notifier
@@ -34,15 +35,14 @@ def once(settings: Settings, *, dry_run: bool) -> CycleReport:
     Raises:
         ConfigError, StoreError: as :func:`run`.
     """
-    catalogue = load_catalogue(settings.packs)
     configure_logging("ERROR", settings.log_format, stream=sys.stderr)
     if not dry_run:
-        return asyncio.run(_once(settings, catalogue))
+        return asyncio.run(_once(settings))
     with tempfile.TemporaryDirectory(prefix="mape-k-") as folder:
         url = copy_database(settings.knowledge_file_url, Path(folder))
         copied = {"knowledge_url": url, "state_directory": folder, "audit_key_file": _copied_key(settings, folder)}
         trial = settings.model_copy(update={"mode": Mode.SHADOW, "reserve_megabytes": 0, **copied})
-        return asyncio.run(_once(trial, catalogue))
+        return asyncio.run(_once(trial))
 
 
 def _copied_key(settings: Settings, folder: str) -> Path:
@@ -54,8 +54,8 @@ def _copied_key(settings: Settings, folder: str) -> Path:
     return copy
 
 
-async def _once(settings: Settings, catalogue: Catalogue) -> CycleReport:
-    clock, metrics = SystemClock(), Metrics()
+async def _once(settings: Settings) -> CycleReport:
+    clock, metrics, catalogue = SystemClock(), Metrics(), catalogue_for(settings)
     async with (
         opened(settings, clock, metrics, replica=f"{settings.replica_name}/once") as knowledge,
         open_peers(settings, clock, metrics, knowledge) as peers,
@@ -91,10 +91,21 @@ def check(
     """
     catalogue = load_catalogue(settings.packs)
     checked = [Checked(what=f"pack {p.name}", is_good=True, detail=_counts(p)) for p in catalogue.packs.values()]
+    checked += _missing_servers(settings, catalogue)
     configure_logging("CRITICAL", settings.log_format, stream=sys.stderr)
     if connect:
         checked += asyncio.run(_connect(settings, catalogue, test_alert=test_alert, test_people=test_notification))
     return checked
+
+
+def _missing_servers(settings: Settings, catalogue: Catalogue) -> list[Checked]:
+    """Return what the packs act through and nobody configured; as long as nothing is sent, that is no fault."""
+    is_shadow = settings.mode is Mode.SHADOW
+    suffix = " (before the mode is changed: shadow sends nothing)" if is_shadow else ""
+    return [
+        Checked(what="servers of packs", is_good=is_shadow, detail=problem + suffix)
+        for problem in missing_servers(catalogue, settings)
+    ]
 
 
 def _counts(pack: Pack) -> str:
@@ -116,9 +127,20 @@ async def _connect(settings: Settings, catalogue: Catalogue, *, test_alert: bool
             for s in snapshot.scrapes.values()
         ]
         checked += [_checked_signal(v) for v in snapshot.vectors.values()]
+        checked += [await _check_server(peers, name, url) for name, url in settings.http_servers.items()]
         checked += await _check_receivers(peers, clock, test_alert=test_alert)
         ways = channels(settings, peers.http, clock) if test_people else ()
         return checked + [await _check_channel(way, clock) for way in ways]
+
+
+async def _check_server(peers: Peers, name: str, url: str) -> Checked:
+    """Ask a server that packs act through for what it takes, which changes nothing."""
+    what = f"server {name} at {url}"
+    try:
+        await peers.servers.greet(name, timeout_seconds=CHECK_SECONDS)
+    except MapeKError as error:
+        return Checked(what=what, is_good=False, detail=str(error), is_reached=not isinstance(error, TransientError))
+    return Checked(what=what, is_good=True, detail="answers")
 
 
 async def _check_channel(channel: Notifier, clock: SystemClock) -> Checked:
