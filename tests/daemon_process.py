@@ -156,7 +156,7 @@ def watched(folder: Path, *, load: float) -> Iterator[Watched]:
     """Run the servers until an alert fires for a load above ten."""
     with contextlib.ExitStack() as up:
         exporter = up.enter_context(TinyExporter().serving())
-        charter = up.enter_context(_charter(folder))
+        charter = up.enter_context(charter_service(folder))
         alerts = up.enter_context(alertmanager(folder)).url
         peer = [alerts.removeprefix("http://")]
         metrics = up.enter_context(prometheus(folder, targets=[exporter.address], rules=RULES, alertmanagers=peer)).url
@@ -168,7 +168,8 @@ def watched(folder: Path, *, load: float) -> Iterator[Watched]:
 
 
 @contextlib.contextmanager
-def _charter(folder: Path) -> Iterator[str]:
+def charter_service(folder: Path) -> Iterator[str]:
+    """Run the reference Charter and yield its address."""
     log, journal = folder / "charter.log", folder / "charter.journal"
     options = ["--listen", "127.0.0.1:0", "--state", folder / "charter.db", "--journal", journal, "--time-scale", "60"]
     with ended_whatever_happens([sys.executable, "-m", "westworld", *options], log) as process:
