@@ -145,9 +145,9 @@ def test_a_query_may_have_its_own_unit_and_axis():
 def test_alerts_of_the_system_are_marked_and_shown():
     drawn = document(a_board(*EVERY_KIND))
 
-    assert drawn["annotations"]["list"][0]["expr"] == 'ALERTS{system="oneiric", alertstate="firing"}'
+    assert drawn["annotations"]["list"][0]["expr"] == 'ALERTS{system="oneiric", severity!="none", alertstate="firing"}'
     (target,) = panel_of(a_board(*EVERY_KIND), "alerts")["targets"]
-    assert 'ALERTS{system="oneiric", component="x", alertstate="pending"}' in target["expr"]
+    assert 'ALERTS{system="oneiric", severity!="none", component="x", alertstate="pending"}' in target["expr"]
 
 
 def test_runbooks_are_linked_from_the_board_and_from_panels():

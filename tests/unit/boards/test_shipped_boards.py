@@ -202,7 +202,7 @@ def test_every_runbook_linked_exists(path: Path):
 
 @pytest.mark.parametrize("pack", packs())
 def test_boards_that_alerts_link_exist(pack: str):
-    shipped = {path.stem for path in (PACKS / pack / "dashboards").glob("*.json")}
+    shipped = {document(path)["uid"] for path in (PACKS / pack / "dashboards").glob("*.json")}
     linked = {
         uid
         for file in (PACKS / pack).glob("rules/*.rules.yaml")

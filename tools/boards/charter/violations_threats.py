@@ -77,7 +77,7 @@ BOARD = Board(
                     "Top 10 Violating Nodes",
                     {
                         "{{node_or_service}} · {{violation_type}}": (
-                            f"sum by (node_or_service, violation_type) (increase({VIOLATIONS}[1h])) "
+                            f"sum by (node_or_service, violation_type) (increase({VIOLATIONS}[1h])) > 0 "
                             "and on (node_or_service) "
                             f"topk(10, sum by (node_or_service) (increase({VIOLATIONS}[$__range] @ end())))"
                         )
@@ -89,6 +89,7 @@ BOARD = Board(
                     maximum=100,
                     description="Violations in the hour before, by node and type, of the ten nodes with the most in "
                     "the time range shown. Red from 100 on.",
+                    when_empty="No violation in the time range",
                     width=24,
                     height=11,
                 ),
@@ -121,7 +122,7 @@ BOARD = Board(
                     "Forbidden Metric Access Attempts",
                     {
                         "{{metric_name}} · {{node_or_service}}": (
-                            f"60 * sum by (metric_name, node_or_service) (rate({ATTEMPTS}[5m]))"
+                            f"60 * sum by (metric_name, node_or_service) (rate({ATTEMPTS}[5m])) > 0"
                         )
                     },
                     unit="cpm",
@@ -130,7 +131,8 @@ BOARD = Board(
                     minimum=0,
                     maximum=10,
                     description="Attempts per minute over five minutes, by forbidden metric and by who reached for it. "
-                    "Red from 10 a minute on is worth a look; the alert fires above 10 a second.",
+                    "Red, from 10 a minute on, is worth a look; the alert fires above 10 a second.",
+                    when_empty="No attempt in the time range",
                     runbook="ForbiddenMetricSpike",
                     width=24,
                     height=11,

@@ -105,6 +105,7 @@ class Stat(Panel):
     Args:
         sparkline: with the course of the time range behind the number.
         filled: the threshold's colour fills the ground instead of the number.
+        shows: the number, with the name of its series where there are several; or always both; or the name alone.
     """
 
     kind: ClassVar[str] = "stat"
@@ -112,6 +113,7 @@ class Stat(Panel):
     _: KW_ONLY
     sparkline: bool = False
     filled: bool = False
+    shows: Literal["number", "both", "name"] = "number"
 
 
 @dataclass(frozen=True, slots=True)

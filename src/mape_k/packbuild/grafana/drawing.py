@@ -183,9 +183,14 @@ def _target(panel: Panel, name: str, legend: str, query: Query) -> Dataquery:
 
 
 def _alerts(board: Board, panel: AlertTimeline) -> Sequence[tuple[str, Query]]:
-    chosen = ", ".join(filter(None, (f'system="{board.system}"', panel.matchers)))
+    chosen = ", ".join(filter(None, (_of_system(board.system), panel.matchers)))
     firing, pending = (f'ALERTS{{{chosen}, alertstate="{state}"}}' for state in ("firing", "pending"))
     return [("{{alertname}}", Query(f"max by (alertname) (2 * {firing} or {pending})"))]
+
+
+def _of_system(system: str) -> str:
+    """Return what selects the alerts of a system, without its dead man's switch, which always fires."""
+    return f'system="{system}", severity!="none"'
 
 
 # variables, annotations and links
@@ -259,7 +264,7 @@ class _Marks(dashboard.AnnotationQuery):
             name="Alerts firing",
             datasource=_FROM_PROMETHEUS,
             icon_color="red",
-            expr=f'ALERTS{{system="{system}", alertstate="firing"}}',
+            expr=f'ALERTS{{{_of_system(system)}, alertstate="firing"}}',
         )
 
     def to_json(self) -> dict[str, object]:

@@ -36,6 +36,11 @@ from mape_k.packbuild.grafana.description import (
 
 _BUCKETS_FILTERED_BELOW = 1e-9
 _COLOUR_STEPS = 64
+_TEXT_MODES = {
+    "number": common.BigValueTextMode.AUTO,
+    "both": common.BigValueTextMode.VALUE_AND_NAME,
+    "name": common.BigValueTextMode.NAME,
+}
 _LAST = ["lastNotNull"]
 
 
@@ -122,6 +127,7 @@ def _(panel: Stat) -> object:
     return stat.Options(
         graph_mode=common.BigValueGraphMode.AREA if panel.sparkline else common.BigValueGraphMode.NONE,
         color_mode=common.BigValueColorMode.BACKGROUND if panel.filled else common.BigValueColorMode.VALUE,
+        text_mode=_TEXT_MODES[panel.shows],
         reduce_options=_last(),
     )
 
