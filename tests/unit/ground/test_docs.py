@@ -24,7 +24,7 @@ LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_drawn_page_is_as_the_table_in_the_code(name: str) -> None:
-    assert (DOCS / name).read_text() == pages()[name], "draw it again: .venv/bin/python tools/draw_pages.py"
+    assert (ROOT / name).read_text() == pages()[name], "draw it again: .venv/bin/python tools/draw_pages.py"
 
 
 @pytest.mark.parametrize("closed_list", ENUMS, ids=lambda closed_list: closed_list.__name__)
