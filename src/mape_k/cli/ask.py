@@ -172,7 +172,8 @@ def _approval_row(approval: Document) -> Document:
 def _show_action(action: Document) -> None:
     explanation = action.get("explanation") or {}
     names = ("execution_id", "incident_id", "remediation", "symptom", "target", "state", "verdict", "reason", "detail")
-    fields(**{name: action.get(name) for name in names}, answer=_answer(action), feedback=_feedback(action))
+    sends = "; ".join(action.get("sends") or ())
+    fields(**{n: action.get(n) for n in names}, sends=sends, answer=_answer(action), feedback=_feedback(action))
     _show_incident(explanation.get("incident") or {})
     _show_decision(explanation.get("decision") or {})
     _show_history(action.get("transitions") or [])

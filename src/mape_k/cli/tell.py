@@ -136,7 +136,8 @@ def _show_question(action: Document) -> None:
         plan_hash=asked["plan_hash"],
         answer_until=until and f"{until} UTC",
     )
-    line("the policy would be rolled back, or else sent:" if asked["question"] == "undo" else "would be sent:")
+    is_policy = asked["question"] == "undo" and not any("call" in request for request in asked["requests"])
+    line("the policy would be rolled back, or else sent:" if is_policy else "would be sent:")
     for request in asked["requests"]:
         line(f"  {json.dumps(request, ensure_ascii=True)}")
 

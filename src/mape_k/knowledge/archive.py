@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Ta
 from mape_k.knowledge.ledger import EPOCH, is_open, read_meta, read_pauses, read_success_rates
 from mape_k.knowledge.schema import cycles, executions, incidents, metadata, outcomes, snapshots, transitions
 from mape_k.knowledge.store import Store
-from mape_k.model import Execution, Pause, Snapshot, State, asked_hash
+from mape_k.model import Execution, Pause, PolicyRequest, Snapshot, State, asked_hash
 from mape_k.ports import FILTERS, LONGEST_PAGE, Clock, Kind, Page
 from mape_k.recording import decode_snapshot, to_document
 
@@ -42,7 +42,12 @@ def _incident(row: RowMapping) -> dict[str, Any]:
 
 def _action(row: RowMapping) -> dict[str, Any]:
     document = {field.name: to_document(row[field.name]) for field in fields(Execution)}
-    return document | {"asked": _asked(row)}
+    sent = [row["request"], *row["terms"].get("further", [])]
+    return document | {"asked": _asked(row), "sends": [_request(each).title for each in sent]}
+
+
+def _request(document: Mapping[str, Any]) -> PolicyRequest:
+    return msgspec.convert(document, PolicyRequest)
 
 
 def _asked(row: RowMapping) -> dict[str, Any] | None:
@@ -52,8 +57,18 @@ def _asked(row: RowMapping) -> dict[str, Any] | None:
         return None
     is_undo = row["state"] == State.UNDO_WANTED
     requests = reversed(terms.get("undo", [])) if is_undo else [row["request"], *terms.get("further", [])]
-    shown = [{name: request[name] for name in _SHOWN if request.get(name)} for request in requests]
+    shown = [_shown(request) for request in requests]
     return {"question": "undo" if is_undo else "do", "plan_hash": plan_hash, "requests": shown}
+
+
+def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a request what a person decides about: a policy, or a call as it is sent."""
+    request = _request(document)
+    if request.call is None:
+        return {name: document[name] for name in _SHOWN if document.get(name)}
+    written, reason = request.shown, {"reason": request.reason} if request.reason else {}
+    parts = {"call": request.title, "headers": written.headers, "body": written.body}
+    return {name: to_document(each) for name, each in parts.items() if each} | reason
 
 
 _SHELVES: Mapping[Kind, _Shelf] = {

@@ -55,7 +55,6 @@ from mape_k.model.execution import (
     OpenIncident,
     Owner,
     Pause,
-    PolicyRequest,
     State,
     SuccessRate,
     Terms,
@@ -96,6 +95,7 @@ from mape_k.model.reading import (
     Violation,
 )
 from mape_k.model.reason import PACK_HOLDS, REFUSALS, Reason
+from mape_k.model.request import PolicyRequest
 from mape_k.model.terms import part_id, terms_of
 
 __all__ = [

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from mape_k.model.bounds import Outlook
-from mape_k.model.execution import Execution, Observation, Owner, PolicyRequest, State, Terms, Verdict
+from mape_k.model.execution import Execution, Observation, Owner, State, Terms, Verdict
 from mape_k.model.pack import Severity
 from mape_k.model.reading import Reading
 from mape_k.model.reason import Reason
+from mape_k.model.request import PolicyRequest
 
 
 class Detector(StrEnum):

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from mape_k.model.call import HttpCall
 from mape_k.model.deadline import PATIENCE
-from mape_k.model.execution import PolicyRequest, Terms
+from mape_k.model.execution import Terms
 from mape_k.model.pack import Compensation, Part, Remediation
+from mape_k.model.request import PolicyRequest
 
 
 def terms_of(remediation: Remediation, request: PolicyRequest, *, reach_seconds: float) -> Terms:
