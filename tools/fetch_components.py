@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Bring Prometheus, Alertmanager and PostgreSQL to ``.tools/bin``, without root and without touching the system.
 
+``fetch_components.py FOLDER chromium`` brings the browser in which the suite looks at pages; ``make test`` needs it.
+
 What is installed already is linked. What is absent is fetched as the distribution's own packages, through apt with
 private state and cache folders, and unpacked under ``.tools``: nothing is installed, started or enabled.
 Standard library only, since it runs while the project is being set up. Safe to run twice, and at the same time.
@@ -13,13 +15,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 300.0
+DOWNLOAD_TIMEOUT_SECONDS = 900.0
 APT_CONFIGURATION = Path("/etc/apt/apt.conf.d")
 
 FIXED_TEMPLATES = "/usr/share/prometheus/alertmanager"
@@ -56,6 +59,11 @@ COMPONENTS = (
     Component(name="postgres", package="postgresql-15", says="postgres (PostgreSQL)"),
     Component(name="initdb", package="postgresql-15", says="initdb (PostgreSQL)"),
 )
+BROWSER = Component(
+    name="chromium", package="chromium", also_known_as=("chromium-browser", "google-chrome"), says="Chrom"
+)
+"""Chromium, or a Chrome that is installed."""
+SIZES = {"chromium": "about 115 MB"}
 POSTGRESQL = "usr/lib/postgresql/15/bin"
 LIBRARIES = {
     "postgresql-15": (
@@ -73,6 +81,27 @@ LIBRARIES = {
     )
 }
 """What a package rests on and small systems lack; unpacked beside it."""
+RESTS_ON_MANY = {"chromium": ("fonts-dejavu-core",)}
+"""Packages that rest on so many others that apt says which are absent; with them come these."""
+BROWSER_STARTER = """#!/bin/sh
+# Chromium finds its libraries and fonts beside it, wherever this folder is.
+root=$(dirname -- "$(dirname -- "$(dirname -- "$(realpath -- "$0")")")")
+libraries=
+for folder in "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu* "$root"/usr/lib/*-linux-gnu*/nss \\
+  "$root"/usr/lib/*-linux-gnu*/pulseaudio; do
+  if [ -d "$folder" ]; then libraries="$libraries${libraries:+:}$folder"; fi
+done
+export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" FONTCONFIG_FILE="$root/etc/fonts/beside.conf"
+exec "$root/usr/lib/chromium/chromium" "$@"
+"""
+BROWSER_FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">../../usr/share/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+"""
 POSTGRESQL_STARTER = """#!/bin/sh
 # PostgreSQL finds its libraries and the rest of itself beside it, wherever this folder is.
 root=$(dirname -- "$(dirname -- "$(dirname -- "$(realpath -- "$0")")")")
@@ -86,33 +115,38 @@ class NotAvailableError(Exception):
     """A component could not be brought; the message says what a person can do."""
 
 
-def main(folder: Path) -> int:
-    """Fill ``folder``/bin with all components; return the exit code."""
+def main(folder: Path, names: Sequence[str] = ()) -> int:
+    """Fill ``folder``/bin with the components named, or with all but the browser; return the exit code."""
+    known = {component.name: component for component in (*COMPONENTS, BROWSER)}
+    if unknown := [name for name in names if name not in known]:
+        tell(f"unknown: {', '.join(unknown)}; known are {', '.join(known)}")
+        return 2
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with only_one(folder / ".lock"):
-            bring_all(folder)
+            bring([known[name] for name in names] or COMPONENTS, folder)
     except (NotAvailableError, OSError) as problem:
         tell(f"failed: {problem}")
         return 1
     return 0
 
 
-def bring_all(folder: Path) -> None:
+def bring(components: Sequence[Component], folder: Path) -> None:
     """Link what is installed, fetch the rest, and prove that each one runs.
 
     Raises:
         NotAvailableError: one is absent and could not be fetched.
     """
-    absent = [component for component in COMPONENTS if not link(component, folder)]
+    absent = [component for component in components if not link(component, folder)]
     if absent:
         packages = sorted({component.package for component in absent})
-        tell(f"not installed: {', '.join(c.name for c in absent)}; fetching {' and '.join(packages)}, up to 60 MB")
+        size = " and ".join(SIZES.get(package, "") for package in packages if package in SIZES) or "up to 60 MB"
+        tell(f"not installed: {', '.join(c.name for c in absent)}; fetching {' and '.join(packages)}, {size}")
         fetch(packages, folder)
     for component in absent:
         if not link(component, folder):
             raise NotAvailableError(f"{component.name} does not run after unpacking {component.package}")
-    tell(f"ready in {folder / 'bin'}: {', '.join(component.name for component in COMPONENTS)}")
+    tell(f"ready in {folder / 'bin'}: {', '.join(component.name for component in components)}")
 
 
 def link(component: Component, folder: Path) -> bool:
@@ -159,15 +193,15 @@ def fetch(packages: Sequence[str], folder: Path) -> None:
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NotAvailableError(
-            "apt-get and dpkg-deb are needed to fetch Prometheus, Alertmanager and PostgreSQL. On another system, "
-            f"install them (programs {', '.join(c.name for c in COMPONENTS)}), put them on PATH and run this again"
+            f"apt-get and dpkg-deb are needed to fetch {' and '.join(packages)}. On another system, "
+            f"install them (programs {', '.join(programs(packages))}), put them on PATH and run this again"
         )
     work = folder / "fetching"
     for attempt in range(1, ATTEMPTS + 1):
         shutil.rmtree(work, ignore_errors=True)
         try:
-            download(packages, work)
-            unpack(packages, work, folder / "unpacked")
+            wanted = download(packages, work)
+            unpack(wanted, work, folder / "unpacked")
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
             tell(f"attempt {attempt} of {ATTEMPTS}: {said(problem)}")
             time.sleep(PAUSE_SECONDS if attempt < ATTEMPTS else 0)
@@ -181,8 +215,13 @@ def fetch(packages: Sequence[str], folder: Path) -> None:
     )
 
 
-def download(packages: Sequence[str], work: Path) -> None:
-    """Download ``packages`` into ``work``/packages with apt state of our own."""
+def programs(packages: Sequence[str]) -> list[str]:
+    """Return the programs that packages bring."""
+    return [component.name for component in (*COMPONENTS, BROWSER) if component.package in packages]
+
+
+def download(packages: Sequence[str], work: Path) -> dict[str, tuple[str, ...]]:
+    """Download ``packages`` into ``work``/packages with apt state of our own; return each with what it rests on."""
     for part in ("lists/partial", "cache/archives/partial", "conf", "packages"):
         (work / part).mkdir(parents=True)
     apt = ["apt-get", "-q", *apt_options(work)]
@@ -191,8 +230,21 @@ def download(packages: Sequence[str], work: Path) -> None:
         command([*apt, "update"], work)
     except subprocess.CalledProcessError as problem:  # one bad source among several must not be the end
         tell(f"going on although {said(problem)}")
-    tell("downloading")
-    command([*apt, "download", *(name for package in packages for name in parts(package))], work / "packages")
+    wanted = {package: parts(package, apt, work) for package in packages}
+    names = sorted({name for all_parts in wanted.values() for name in all_parts})
+    tell(f"downloading {len(names)} packages")
+    command([*apt, "download", *names], work / "packages", DOWNLOAD_TIMEOUT_SECONDS)
+    return wanted
+
+
+def parts(package: str, apt: Sequence[str], work: Path) -> tuple[str, ...]:
+    """Return a package and what it rests on; of what rests on many others, those that are not installed."""
+    if package not in RESTS_ON_MANY:
+        return package, *LIBRARIES.get(package, ())
+    plan = command([*apt, "--simulate", "--no-install-recommends", "install", package, *RESTS_ON_MANY[package]], work)
+    steps = [line.split() for line in plan.splitlines() if line.startswith("Inst ")]
+    fresh = {name for _, name, version, *_ in steps if not version.startswith("[")}
+    return tuple(sorted(fresh | {package}))
 
 
 def apt_options(work: Path) -> list[str]:
@@ -221,13 +273,13 @@ def copy_apt_configuration(place: Path) -> None:
                 (place / part.name).write_text(text)
 
 
-def unpack(packages: Sequence[str], work: Path, place: Path) -> None:
-    """Unpack each downloaded package in ``work`` and move it, whole, under ``place``."""
+def unpack(wanted: Mapping[str, Sequence[str]], work: Path, place: Path) -> None:
+    """Unpack each downloaded package in ``work`` with what it rests on, and move it, whole, under ``place``."""
     place.mkdir(exist_ok=True)
-    for package in packages:
-        for part in parts(package):
-            (archive,) = (work / "packages").glob(f"{part}_*.deb")
-            tell(f"unpacking {archive.name}")
+    for package, names in wanted.items():
+        tell(f"unpacking {package}" + (f" and {len(names) - 1} that it rests on" if len(names) > 1 else ""))
+        for part in names:
+            (archive,) = (work / "packages").glob(f"{part.partition(':')[0]}_*.deb")
             command(["dpkg-deb", "-x", str(archive), str(work / package)], work)
         relocate_templates(work / package / "usr/bin")
         write_starters(work / package)
@@ -235,19 +287,23 @@ def unpack(packages: Sequence[str], work: Path, place: Path) -> None:
         (work / package).rename(place / package)
 
 
-def parts(package: str) -> tuple[str, ...]:
-    """Return a package and what it rests on."""
-    return package, *LIBRARIES.get(package, ())
-
-
 def write_starters(place: Path) -> None:
-    """Let an unpacked PostgreSQL under ``place`` be started like any other program."""
+    """Let an unpacked PostgreSQL or Chromium under ``place`` be started like any other program."""
+    if (place / "usr/lib/chromium/chromium").exists():
+        (place / "etc/fonts").mkdir(parents=True, exist_ok=True)
+        (place / "etc/fonts/beside.conf").write_text(BROWSER_FONTS)
+        write_starter(place / "usr/bin/chromium", BROWSER_STARTER)
     for program in (place / POSTGRESQL).glob("*"):
         if program.name in (component.name for component in COMPONENTS):
-            starter = place / "usr/bin" / program.name
-            starter.parent.mkdir(parents=True, exist_ok=True)
-            starter.write_text(POSTGRESQL_STARTER)
-            starter.chmod(0o755)
+            write_starter(place / "usr/bin" / program.name, POSTGRESQL_STARTER)
+
+
+def write_starter(place: Path, text: str) -> None:
+    """Write a script that can be run, in place of whatever was there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.write_text(text)
+    place.chmod(0o755)
 
 
 def relocate_templates(programs: Path) -> None:
@@ -260,18 +316,18 @@ def relocate_templates(programs: Path) -> None:
     starter.chmod(0o755)
 
 
-def command(arguments: Sequence[str], folder: Path) -> None:
-    """Run a command in ``folder``; raises subprocess's errors when it fails or hangs."""
-    subprocess.run(
+def command(arguments: Sequence[str], folder: Path, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> str:
+    """Run a command in ``folder`` and return what it prints; raises subprocess's errors when it fails or hangs."""
+    return subprocess.run(
         arguments,
         cwd=folder,
         env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=COMMAND_TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
         check=True,
-    )
+    ).stdout
 
 
 def said(problem: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
@@ -296,4 +352,4 @@ def tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".tools").absolute()))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".tools").absolute(), sys.argv[2:]))
