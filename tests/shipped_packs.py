@@ -2,25 +2,41 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mape_k.catalogue import shipped_packs
 from mape_k.catalogue.promql import Token, tokens
+from mape_k.packfiles import Inventory, read_inventory
+from mape_k.telemetry import TABLE
 
 CONFIG = Path(__file__).parent.parent / "config"
-PACKS = (CONFIG / "packs" / "charter", CONFIG / "packs" / "mape-k")
+PACKS = tuple(shipped_packs().values())
+SLO_RULES = "slo.rules.yaml"
+"""The rules that are generated from the objectives."""
 RULE_FILES = tuple(sorted(path for pack in PACKS for path in pack.glob("rules/*.rules.yaml")))
 TEST_FILES = tuple(sorted(path for pack in PACKS for path in pack.glob("tests/*.test.yaml")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One rule with the folder of its pack."""
+    """One rule with the file that it is in."""
 
-    pack: Path
+    path: Path
     body: dict[str, Any]
+
+    @property
+    def pack(self) -> Path:
+        """The folder of its pack."""
+        return self.path.parent.parent
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether it comes from an objective."""
+        return self.path.name == SLO_RULES
 
     @property
     def name(self) -> str:
@@ -36,7 +52,7 @@ def document(path: Path) -> Any:
 def rules(kind: str) -> list[Rule]:
     """Return every shipped rule that has the key ``kind``: alert or record."""
     return [
-        Rule(pack=path.parent.parent, body=rule)
+        Rule(path=path, body=rule)
         for path in RULE_FILES
         for group in document(path)["groups"]
         for rule in group["rules"]
@@ -44,17 +60,42 @@ def rules(kind: str) -> list[Rule]:
     ]
 
 
-def unit_tests(pack: Path) -> Iterator[dict[str, Any]]:
-    """Yield every promtool test case of a pack."""
-    for path in sorted(pack.glob("tests/*.test.yaml")):
-        yield from document(path)["tests"]
+@cache
+def looks(pack: Path, kind: str) -> tuple[dict[str, Any], ...]:
+    """Return every look of that kind of the promtool tests of a pack: alert_rule_test or promql_expr_test."""
+    cases = [case for path in sorted(pack.glob("tests/*.test.yaml")) for case in document(path)["tests"]]
+    return tuple(look for case in cases for look in case.get(kind, []))
+
+
+def inventories() -> Iterator[Inventory]:
+    """Yield the inventory of every shipped pack that has one."""
+    yield from filter(None, map(read_inventory, PACKS))
+
+
+def _known() -> dict[str, frozenset[str]]:
+    daemon = {name: frozenset({*entry.labels, "le"}) for entry in TABLE for name in _series(entry.full_name)}
+    watched = {
+        name: frozenset({*each.labels, "le"}) for found in inventories() for each in found for name in each.series
+    }
+    return daemon | watched
+
+
+def _series(name: str) -> tuple[str, ...]:
+    return (name, *(name + suffix for suffix in ("_bucket", "_sum", "_count")))
+
+
+LABELS = _known()
+"""The labels of every series that anything shipped exports, the daemon included."""
+FAMILIES = tuple({f"{name.partition('_')[0]}_" for name in LABELS})
+"""How their names begin: what begins so and is not among them is misspelt."""
 
 
 def selectors(query: str) -> Iterator[tuple[str, str]]:
     """Yield each metric that ``query`` selects, with the text of its label matchers."""
     pieces = [token for token in tokens(query) if token.kind != "space"]
     for place, token in enumerate(pieces):
-        if token.kind == "word" and token.text.startswith(("westworld_charter_", "mape_k_", "up")):
+        is_metric = token.text == "up" or (token.text.startswith(FAMILIES) and ":" not in token.text)
+        if token.kind == "word" and is_metric:
             yield token.text, "".join(_matchers(pieces[place + 1 :]))
 
 

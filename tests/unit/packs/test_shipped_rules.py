@@ -16,7 +16,7 @@ BASE = CONFIG / "alertmanager" / "alertmanager.yml"
 PROMETHEUS = CONFIG / "prometheus" / "prometheus.yml"
 ROUTE_TESTS = (
     CONFIG / "alertmanager" / "routes.test.yaml",
-    *sorted(CONFIG.glob("packs/*/alertmanager/routes.test.yaml")),
+    *(pack / "alertmanager" / "routes.test.yaml" for pack in shipped_packs().values()),
 )
 ROUTES = [(case, path) for path in ROUTE_TESTS for case in document(path)]
 TEMPLATES = CONFIG / "alertmanager" / "templates" / "*.tmpl"
