@@ -21,7 +21,7 @@ from mape_k.loop import Loop
 from mape_k.main.beside import beside
 from mape_k.main.leadership import Leadership
 from mape_k.main.people import People, make_people
-from mape_k.main.reach import catalogue_for
+from mape_k.main.reach import catalogue_for, missing_servers
 from mape_k.main.tracing import UNTRACED, Tracing, open_tracing
 from mape_k.main.wiring import make_loop, open_peers, opened
 from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Reason, WokenBy
@@ -203,6 +203,7 @@ class Daemon:
             epoch=self.knowledge.epoch,
             leads=self.knowledge.lease.is_held,
         )
+        self._tell_missing_servers()
         if self.people is not None:
             self.people.introduce()
         self.loop.closed = self.closed
@@ -288,10 +289,15 @@ class Daemon:
         try:
             self.loop.catalogue = catalogue_for(self.settings)
             self.metrics.catalogue_loaded(self.loop.catalogue)
+            self._tell_missing_servers()
             log.info("packs_reloaded", packs=list(self.loop.catalogue.packs), digest=self.loop.catalogue.digest[:12])
         except ConfigError as error:
             log.warning("packs_not_reloaded", problems=error.problems)
         self.systemd.ready()
+
+    def _tell_missing_servers(self) -> None:
+        for problem in missing_servers(self.loop.catalogue, self.settings):
+            log.warning("server_not_configured", problem=problem)
 
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready, a sentence each."""

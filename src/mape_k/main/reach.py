@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 
-import structlog
-
 from mape_k.catalogue import load_catalogue
 from mape_k.errors import ConfigError
 from mape_k.model import Catalogue, Mode
 from mape_k.settings import Settings
 
-log = structlog.get_logger(__name__)
-
 
 def catalogue_for(settings: Settings) -> Catalogue:
-    """Return the packs in use; in shadow, where nothing is ever sent, a server that is missing is only told.
+    """Return the packs in use; in shadow, where nothing is ever sent, servers may be missing.
 
     Raises:
         ConfigError: a pack cannot be used, or would act through a server that is not configured.
@@ -22,8 +18,6 @@ def catalogue_for(settings: Settings) -> Catalogue:
     missing = list(missing_servers(catalogue, settings))
     if missing and settings.mode is not Mode.SHADOW:
         raise ConfigError(missing)
-    for problem in missing:
-        log.warning("server_not_configured", problem=problem)
     return catalogue
 
 
