@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-_NORM_NEEDING_ANOTHER_DIGIT = 2.25
 _MAX_DIGITS = 12
 _GREATEST_DATE_MS = 8.64e15 / 1000
 
@@ -39,14 +38,12 @@ class Scale:
 
 
 def digits(number: float, decimals: int | None = None) -> str:
-    """Write a number; without ``decimals``, with as many as make about three significant digits."""
+    """Write a number; without ``decimals``, with as many as make three significant digits."""
     if decimals is not None:
         return _unsigned_zero(f"{number:.{min(max(decimals, 0), _MAX_DIGITS)}f}")
     if number == 0 or number % 1 == 0:
         return f"{number:.0f}"
-    places = 1 - math.floor(math.log10(abs(number)))
-    if abs(number) * 10.0**places > 10 * _NORM_NEEDING_ANOTHER_DIGIT:
-        places += 1
+    places = 2 - math.floor(math.log10(abs(number)))
     return _unsigned_zero(f"{number:.{min(max(places, 0), _MAX_DIGITS)}f}")
 
 

@@ -220,7 +220,7 @@ def _block(block: str) -> Markup:
 
 
 def _inline(text: str) -> Markup:
-    parts, end = [], 0
+    text, parts, end = printable(text, MAX_TEXT), [], 0
     for found in _INLINE.finditer(text):
         parts += [escape(text[end : found.start()]), _emphasis(found)]
         end = found.end()

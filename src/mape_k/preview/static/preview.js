@@ -18,9 +18,7 @@
   function places(number, decimals) {
     if (decimals !== null && decimals !== undefined) return Math.min(Math.max(decimals, 0), 12);
     if (number === 0 || number % 1 === 0) return 0;
-    let wanted = 1 - Math.floor(Math.log10(Math.abs(number)));
-    if (Math.abs(number) * 10 ** wanted > 22.5) wanted += 1;
-    return Math.min(Math.max(wanted, 0), 12);
+    return Math.min(Math.max(2 - Math.floor(Math.log10(Math.abs(number))), 0), 12);
   }
 
   function written(number, unit, decimals = unit.decimals) {
