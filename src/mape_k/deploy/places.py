@@ -66,18 +66,29 @@ def to_alertmanager(packs: Sequence[Path], folder: Path) -> Prepared:
 
 
 def to_grafana(packs: Sequence[Path], folder: Path) -> Prepared:
-    """Write the boards of each pack to ``mape-k/boards/PACK``, for a provider of dashboards that reads there."""
-    return _linked("grafana", folder, "boards", [(p.name, p.glob("dashboards/*.json")) for p in packs])
+    """Write the boards of each pack to ``packs/PACK/dashboards``, where the shipped providers look."""
+    _provisioned(folder)
+    return _linked("grafana", folder / "packs", [(f"{p.name}/dashboards", p.glob("dashboards/*.json")) for p in packs])
 
 
 def to_loki(packs: Sequence[Path], folder: Path) -> Prepared:
-    """Write the rules of each pack to ``mape-k/rules/fake/PACK.yaml``, for Loki's ruler without tenants."""
-    return _linked("loki", folder, "rules", [("fake", [p / "logs" / "rules.yaml"]) for p in packs])
+    """Write the rules of each pack to ``rules/fake/PACK.yaml``, where Loki's ruler looks without tenants."""
+    return _linked("loki", folder / "rules", [("fake", [p / "logs" / "rules.yaml"]) for p in packs])
 
 
 PLACES: Mapping[str, Callable[[Sequence[Path], Path], Prepared]] = MappingProxyType(
     {"prometheus": to_prometheus, "alertmanager": to_alertmanager, "grafana": to_grafana, "loki": to_loki}
 )
+
+
+def _provisioned(folder: Path) -> None:
+    """Give Grafana the shipped data sources and providers where it has none of that name; people change them there."""
+    source = shipped("grafana") / "provisioning"
+    for path in sorted(source.rglob("*.yaml")):
+        target = folder / "provisioning" / path.relative_to(source)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
 
 
 def _base(folder: Path, server: str) -> Path:
@@ -142,8 +153,8 @@ def _checked(command: Sequence[str], new: Path, base: Path) -> str:
     return command[0]
 
 
-def _linked(place: str, folder: Path, name: str, files: Sequence[tuple[str, Any]]) -> Prepared:
-    versions = folder / FOLDER / f".{name}"
+def _linked(place: str, link: Path, files: Sequence[tuple[str, Any]]) -> Prepared:
+    versions = link.parent / FOLDER
     building = versions / _BUILDING
     shutil.rmtree(building, ignore_errors=True)
     for below, sources in files:
@@ -154,7 +165,6 @@ def _linked(place: str, folder: Path, name: str, files: Sequence[tuple[str, Any]
     if not building.exists():
         raise ConfigError([f"{place}: none of the packs has anything for it; leave out --{place}-dir"])
     version = keep(building, versions)
-    link = folder / FOLDER / name
 
     def exchanged() -> bool:
         has_changed = point(link, version)

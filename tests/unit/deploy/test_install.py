@@ -48,9 +48,10 @@ def test_each_server_finds_what_it_reads_and_its_checker_has_agreed(folders):
     assert {job["job_name"] for job in config["scrape_configs"]} == {"westworld-charter", "mape-k"}
     templates = yaml.safe_load((folders["alertmanager"] / "alertmanager.yml").read_text())["templates"]
     assert [path.name for each in templates for path in folders["alertmanager"].glob(each)] == ["mape.tmpl"]
-    boards = folders["grafana"] / "mape-k" / "boards"
-    assert {path.parent.name for path in boards.rglob("*.json")} == {"charter", "mape-k"}
-    assert (folders["loki"] / "mape-k" / "rules" / "fake" / "charter.yaml").is_file()
+    boards = folders["grafana"] / "packs"
+    assert {path.parents[1].name for path in boards.rglob("*.json")} == {"charter", "mape-k"}
+    assert (folders["grafana"] / "provisioning" / "datasources").is_dir()
+    assert (folders["loki"] / "rules" / "fake" / "charter.yaml").is_file()
 
 
 def test_the_same_again_changes_nothing(folders):
@@ -82,11 +83,11 @@ def test_the_version_before_is_kept_whole_and_older_ones_go(tmp_path, folders):
         install([pack], where)
 
     previous = yaml.safe_load((folders["prometheus"] / "prometheus.yml.previous").read_text())
-    boards = folders["grafana"] / "mape-k"
+    grafana = folders["grafana"]
     assert len(list((folders["prometheus"] / "mape-k").iterdir())) == 2
     assert all((folders["prometheus"] / path).is_file() for path in previous["rule_files"])
-    assert (boards / "boards.previous" / "charter" / "violations-threats.json").is_file()
-    assert len(list((boards / ".boards").iterdir())) == 2
+    assert (grafana / "packs.previous" / "charter" / "dashboards" / "violations-threats.json").is_file()
+    assert len(list((grafana / "mape-k").iterdir())) == 2
 
 
 @pytest.mark.usefixtures("checkers")
@@ -123,7 +124,7 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_is_written(tmp_pa
 
 
 def test_something_else_in_the_place_of_a_link_is_left_alone(folders):
-    (folders["grafana"] / "mape-k" / "boards").mkdir(parents=True)
+    (folders["grafana"] / "packs").mkdir(parents=True)
 
     with pytest.raises(ConfigError, match="is in the way and not ours"):
         install([CHARTER], {"grafana": folders["grafana"]})
