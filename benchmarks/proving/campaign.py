@@ -1,0 +1,158 @@
+"""The trials of all packs: cut into parts, a few stacks at a time, and summed up."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from play.documents import FaultDocument
+from play.reading import read_part
+from proving.layout import alerts_of
+from proving.panels import Panel, boards_of, filled
+from proving.plants import Plant
+from proving.routing import table_of
+from proving.stack import Running, running
+from proving.trial import Outcome, Trial
+
+FAULTS_OF_A_PART = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one stack tries: some faults of a pack."""
+
+    pack: Path
+    faults: Mapping[str, FaultDocument]
+    number: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What the trials found.
+
+    Args:
+        alerts: those to be tried, by pack.
+        outcomes: of every fault.
+        undeclared: what fired that nobody declared.
+        always: the alerts that fire for ever on purpose, by pack.
+        complaints: about those.
+        panels: every panel, and its queries that had data.
+        divided: alerts whose counts were divided with the time.
+    """
+
+    alerts: dict[str, list[str]] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    undeclared: list[str] = field(default_factory=list)
+    always: dict[str, set[str]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    panels: dict[tuple[str, Panel], set[str]] = field(default_factory=dict)
+    divided: set[str] = field(default_factory=set)
+
+
+class Progress:
+    """A bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._is_shown = sys.stderr.isatty()
+
+    def step(self, outcome: Outcome) -> None:
+        """Show that one more fault is done."""
+        self._done += 1
+        if self._is_shown:
+            width = 30 * self._done // max(1, self._total)
+            bar = f"[{'=' * width}{' ' * (30 - width)}] {self._done}/{self._total} {outcome.pack} {outcome.fault}"
+            sys.stderr.write(f"\r{bar[:110]:110}")
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_shown:
+            sys.stderr.write("\r" + 110 * " " + "\r")
+
+
+def tasks_of(packs: Sequence[Path], *, only: Sequence[str] = (), quickly: int = 0) -> list[Task]:
+    """Return what there is to try.
+
+    Args:
+        packs: their folders.
+        only: the faults to try; empty: all.
+        quickly: so many faults of each pack at most; 0: all.
+    """
+    tasks = []
+    for pack in packs:
+        faults = {name: fault for name, fault in read_part(pack).scenarios.faults.items() if not only or name in only}
+        chosen = list(faults.items())[:quickly] if quickly else list(faults.items())
+        parts = batched_evenly(chosen, FAULTS_OF_A_PART)
+        tasks += [Task(pack=pack, faults=dict(part), number=number) for number, part in enumerate(parts)]
+    return tasks
+
+
+def batched_evenly(faults: Sequence[tuple[str, FaultDocument]], most: int) -> list[list[tuple[str, FaultDocument]]]:
+    """Return parts of about the same size, none greater than ``most``."""
+    parts = max(1, -(-len(faults) // most))
+    return [list(faults[number::parts]) for number in range(parts)]
+
+
+@dataclass(slots=True, kw_only=True)
+class Campaign:
+    """Runs tasks, a few stacks at a time.
+
+    Args:
+        scratch: an empty folder.
+        time_scale: what durations are divided by.
+        stacks: so many at once.
+        plant: the bug that is planted.
+        progress: shown to people.
+    """
+
+    scratch: Path
+    time_scale: float
+    stacks: int
+    plant: Plant
+    progress: Progress
+    result: Result = field(default_factory=Result)
+
+    async def run(self, tasks: Sequence[Task]) -> Result:
+        """Run every task.
+
+        Raises:
+            ConfigError: a pack cannot be built. TransientError: a server does not start.
+        """
+        free = asyncio.Semaphore(self.stacks)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in tasks:
+                    group.create_task(self._when_free(free, task))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self.progress.end()
+        return self.result
+
+    async def _when_free(self, free: asyncio.Semaphore, task: Task) -> None:
+        async with free:
+            folder = self.scratch / f"{task.pack.name}-{task.number}"
+            async with running(task.pack, folder, self.time_scale, self.plant) as stack:
+                trial = Trial(
+                    stack, task.faults, table_of(task.pack), self.progress.step, is_endless=self.plant.is_endless
+                )
+                await trial.run()
+                await self._fill(task.pack, stack)
+            self._sum_up(task.pack, trial)
+
+    async def _fill(self, pack: Path, stack: Running) -> None:
+        for board in boards_of(pack):
+            found = await filled(stack, board)
+            for panel in board.panels:
+                had = self.result.panels.setdefault((pack.name, panel), set())
+                had |= {query for query in panel.queries if (panel, query) in found}
+
+    def _sum_up(self, pack: Path, trial: Trial) -> None:
+        name, result = pack.name, self.result
+        result.alerts.setdefault(name, alerts_of(pack))
+        result.outcomes += trial.outcomes
+        result.undeclared += [f"{name}: {each}" for each in trial.undeclared]
+        result.always.setdefault(name, set()).update(trial.always)
+        result.complaints += [f"{name}: {each}" for each in trial.unheard_always]
+        result.divided |= {f"{name}: {each}" for each in trial.running.layout.divided}
