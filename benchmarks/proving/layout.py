@@ -60,6 +60,7 @@ class Layout:
         intended: Alertmanager's configuration as it should be: the same, unless a bug was planted.
         external_labels: what Prometheus adds to every alert.
         player: the folder that the player plays.
+        built: the pack as the daemon reads it, its durations divided.
         quiet_receivers: those that are not told that an alert is over.
         divided: the alerts whose counts were divided.
     """
@@ -72,6 +73,7 @@ class Layout:
     intended: Path
     external_labels: Mapping[str, str]
     player: Path
+    built: Path
     quiet_receivers: frozenset[str]
     divided: Sequence[str]
 
@@ -118,6 +120,7 @@ def lay_out(pack: Path, folder: Path, addresses: Addresses, time_scale: float, p
         intended=intended,
         external_labels=own_prometheus.get("global", {}).get("external_labels", {}),
         player=_player(pack, folder, plant),
+        built=built.packs[0],
         quiet_receivers=frozenset(
             each["name"] for each in own_alertmanager["receivers"] if not _tells_of_the_end(each)
         ),

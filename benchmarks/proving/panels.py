@@ -105,7 +105,7 @@ async def _values(running: Running, variable: Mapping[str, Any]) -> list[str]:
 async def _has_data(running: Running, query: str, choices: Mapping[str, list[str]]) -> bool:
     used = [name for name in dict.fromkeys(_names(query)) if name in choices]
     for values in product(*(choices[name] for name in used)):
-        asked = scale_promql(_filled_in(query, dict(zip(used, values, strict=True))), running.layout.time_scale)
+        asked = scale_promql(filled_in(query, dict(zip(used, values, strict=True))), running.layout.time_scale)
         seconds = wall() - running.begun
         found = await running.query_range(asked, seconds, max(LEAST_STEP_SECONDS, seconds / MOST_POINTS))
         if any(value != "NaN" for series in found for _, value in series["values"]):
@@ -118,7 +118,8 @@ def _names(query: str) -> Iterator[str]:
         yield found[1] or found[2] or found[3]
 
 
-def _filled_in(query: str, values: Mapping[str, str]) -> str:
+def filled_in(query: str, values: Mapping[str, str]) -> str:
+    """Return a query with Grafana's own variables and those of a board put in."""
     known = {**_OWN, **_IN_NUMBERS, **values}
 
     def value(found: "re.Match[str]") -> str:

@@ -118,45 +118,47 @@ def wall() -> float:
 
 
 def _components(layout: Layout, folder: Path, here: Mapping[str, str]) -> dict[str, Component]:
-    flags = (*prometheus_flags(layout.time_scale), f"--rules.alert.resend-delay={RESEND_SECONDS:g}s")
-    scale = f"{layout.time_scale:g}"
-    commands: dict[str, tuple[Sequence[str], str]] = {
-        "player": (
-            python_module("play", str(layout.player), "--listen", here["player"], "--time-scale", scale),
-            "/health",
-        ),
-        "alertmanager": (
-            _server("alertmanager", layout.alertmanager, here, folder, "--storage.path", "--cluster.listen-address="),
-            "/-/ready",
-        ),
-        "prometheus": (
-            _server("prometheus", layout.prometheus, here, folder, "--storage.tsdb.path", *_own(flags, layout)),
-            "/-/ready",
-        ),
-    }
     return {
         name: Component(
             name=name,
             command=command,
             ready_url=f"http://{here[name]}{ready}",
             log=folder / f"{name}.log",
-            env=_environment() if name == "player" else None,
+            env={**os.environ, "PYTHONPATH": str(BENCHMARKS)} if name == "player" else None,
         )
-        for name, (command, ready) in commands.items()
+        for name, (command, ready) in commands_of(layout, folder, here).items()
     }
 
 
-def _own(flags: Sequence[str], layout: Layout) -> list[str]:
-    """Return Prometheus' flags, each once, none so short that a busy moment would look like a gap."""
+def commands_of(layout: Layout, folder: Path, here: Mapping[str, str]) -> dict[str, tuple[Sequence[str], str]]:
+    """Return how each part is started, in this order, and the path at which it says that it is ready.
+
+    Args:
+        layout: what it runs.
+        folder: for their data.
+        here: the addresses of player, alertmanager and prometheus.
+    """
+    player = python_module(
+        "play", str(layout.player), "--listen", here["player"], "--time-scale", f"{layout.time_scale:g}"
+    )
+    alerts = _server("alertmanager", layout.alertmanager, here, folder, "--storage.path", "--cluster.listen-address=")
+    metrics = _server("prometheus", layout.prometheus, here, folder, "--storage.tsdb.path", *_flags(layout))
+    return {
+        "player": (player, "/health"),
+        "alertmanager": (alerts, "/-/ready"),
+        "prometheus": (metrics, "/-/ready"),
+    }
+
+
+def _flags(layout: Layout) -> list[str]:
+    """Return Prometheus' flags, none so short that a busy moment would look like a gap."""
     lookback = max(LEAST_LOOKBACK_SECONDS, 300 / layout.time_scale)
-    named = dict(flag.split("=", 1) for flag in flags) | {"--query.lookback-delta": f"{round(1000 * lookback)}ms"}
+    named = dict(flag.split("=", 1) for flag in prometheus_flags(layout.time_scale))
+    named |= {"--query.lookback-delta": f"{round(1000 * lookback)}ms"}
+    named |= {"--rules.alert.resend-delay": f"{RESEND_SECONDS:g}s"}
     return [f"{name}={value}" for name, value in named.items()]
 
 
 def _server(name: str, config: Path, here: Mapping[str, str], folder: Path, storage: str, *more: str) -> list[str]:
     options = [f"--config.file={config}", f"{storage}={folder / name}", f"--web.listen-address={here[name]}"]
     return [str(find_tool(name)), *options, "--log.level=error", *more]
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(BENCHMARKS)}
