@@ -1,6 +1,6 @@
 """The packs of this checkout as the tests look at them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,15 +49,22 @@ def document(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def rules(kind: str) -> list[Rule]:
+@cache
+def rules(kind: str) -> tuple[Rule, ...]:
     """Return every shipped rule that has the key ``kind``: alert or record."""
-    return [
-        Rule(path=path, body=rule)
-        for path in RULE_FILES
-        for group in document(path)["groups"]
-        for rule in group["rules"]
-        if kind in rule
-    ]
+    return tuple(rule for rule in _rules_in(RULE_FILES) if kind in rule.body)
+
+
+@cache
+def log_rules() -> tuple[Rule, ...]:
+    """Return every shipped alert on logs."""
+    return tuple(_rules_in(sorted(path for pack in PACKS for path in pack.glob("logs/rules.yaml"))))
+
+
+def _rules_in(paths: Iterable[Path]) -> Iterator[Rule]:
+    for path in paths:
+        for group in document(path)["groups"]:
+            yield from (Rule(path=path, body=rule) for rule in group["rules"])
 
 
 @cache

@@ -12,7 +12,7 @@ from mape_k.model import Reason
 from mape_k.settings.load import FILE
 from mape_k.settings.variables import SECRETS, VARIABLES
 from mape_k.telemetry.table import TABLE, Kind
-from shipped_packs import rules
+from shipped_packs import log_rules, rules
 from westworld.__main__ import _parser as charter_parser
 from westworld.metrics import Metrics
 
@@ -107,7 +107,7 @@ def test_every_metric_that_a_page_names_is_exported(page: Path) -> None:
 
 @each_page
 def test_every_alert_about_the_daemon_that_a_page_names_exists(page: Path) -> None:
-    known = {rule.name for rule in rules("alert")} | {"MapeKTestAlert"}
+    known = {rule.name for rule in (*rules("alert"), *log_rules())} | {"MapeKTestAlert"}
 
     assert set(re.findall(r"\bMapeK[A-Z]\w+", page.read_text())) <= known
 
