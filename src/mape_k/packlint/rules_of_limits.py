@@ -1,0 +1,275 @@
+"""Checks of the numbers that alerts compare with: against buckets, units and what people are told."""
+
+import math
+import re
+from collections.abc import Iterator
+
+from mape_k.packfiles import Rule
+from mape_k.packlint.model import Findings, Found, Query, Severity, check
+from mape_k.packlint.promql import (
+    COMPARISONS,
+    BinaryExpr,
+    Condition,
+    conditions,
+    function,
+    name_of,
+    number,
+    quantile_of,
+    ranges,
+    selectors,
+    unscaled,
+    walk,
+    written,
+)
+from mape_k.packlint.quantities import Quantity, quantities
+from mape_k.packlint.suite import Suite
+from mape_k.packlint.units import COUNT, INSTANT, PER_SECOND, SHARE, TIME, Measure
+
+_SLIPS = tuple(sorted({60.0, 3600.0, 86400.0, 100.0, 1e3, 1e6, 1e9, 8.0, 24.0, 1440.0}))
+_LINKS = frozenset({"runbook_url", "runbook", "dashboard", "dashboard_url", "grafana_url", "playbook"})
+_CALLS = re.compile(r"(?:request|response|rpc|http|grpc|api|query|latency|call)", re.IGNORECASE)
+_PER = re.compile(r"per_?(hour|minute|min|day)|(hourly|daily)", re.IGNORECASE)
+_PER_SECONDS = {"hour": 3600.0, "hourly": 3600.0, "minute": 60.0, "min": 60.0, "day": 86400.0, "daily": 86400.0}
+_SPREAD = 0.021
+
+
+@check(
+    "limit-beyond-buckets",
+    Query,
+    Severity.ERROR,
+    "A quantile is never greater than the highest finite bucket, so a limit at or above that is never passed.",
+    remedy="lower the limit, add buckets above it, or compare the share of observations above a bound",
+)
+def limit_beyond_buckets(query: Query, suite: Suite) -> Findings:
+    """Yield limits on quantiles that the buckets can never show."""
+    for each in conditions(query.expr):
+        found = quantile_of(suite.resolved(unscaled(each.left)[0]))
+        metric = suite.metric(name_of(found[0])) if found else None
+        if found is None or metric is None or not metric.buckets or each.limit is None:
+            continue
+        highest = metric.buckets[-1] * found[1] * unscaled(each.left)[1]
+        if (each.op == ">" and each.limit >= highest) or (each.op in {">=", "=="} and each.limit > highest):
+            yield f"{each.limit:g} is not below the highest finite bucket of {metric.name} ({highest:g})"
+
+
+@check(
+    "unit-slip",
+    Query,
+    Severity.ERROR,
+    "A limit is in another unit than what it is compared with, such as milliseconds with seconds.",
+    remedy="convert the limit, or what is compared, to one unit",
+)
+def unit_slip(query: Query, suite: Suite) -> Findings:
+    """Yield limits and recordings that are wrong by the factor between two units."""
+    if query.alert:
+        yield from _slips(query, query.alert, suite)
+        yield from (found for each in conditions(query.expr) if (found := _implausible(each, suite)))
+    yield from _slip_of_name(query, suite)
+    for each in walk(query.expr):
+        if isinstance(each, BinaryExpr) and str(each.op) in {*COMPARISONS, "+", "-"}:
+            yield from _mixed(each, suite)
+
+
+def _slips(query: Query, alert: Rule, suite: Suite) -> Iterator[str]:
+    for condition, measure, told in _told(query, alert, suite):
+        limit = _base(condition, measure)
+        if any(_close(limit, each.value) for each in told):
+            continue
+        for each in told:
+            if _is_slip(limit, each.value) and not (_is_frequency(each) and each.within):
+                wrong = f"wrong by a factor of {_factor(limit, each.value):g}"
+                yield f"{condition.limit:g} here is not the {each.text!r} of the text: {wrong}"
+                break
+
+
+@check(
+    "rate-for-increase",
+    Query,
+    Severity.ERROR,
+    "rate counts per second; a number of events within a window is what increase counts.",
+    remedy="use increase over the window, or divide the number by the window's seconds",
+)
+def rate_for_increase(query: Query, suite: Suite) -> Findings:
+    """Yield rates that are compared with a number of events."""
+    for condition, measure, told in _told(query, query.alert, suite) if query.alert else ():
+        limit = _base(condition, measure)
+        if measure.dimension != COUNT + PER_SECOND or any(_close(limit, each.value) for each in told):
+            continue
+        for each in told:
+            if each.within and each.number == condition.limit and _is_slip_or_window(limit, each):
+                yield f"a rate per second is compared with the number of {each.text!r}"
+                break
+
+
+def _is_slip_or_window(limit: float, told: Quantity) -> bool:
+    return _is_slip(limit, told.value) or _close(limit, told.value * told.within)
+
+
+@check(
+    "limit-differs-from-text",
+    Query,
+    Severity.WARNING,
+    "What people read names another limit than the one that the alert has.",
+    remedy="write the same limit in both places",
+)
+def limit_differs_from_text(query: Query, suite: Suite) -> Findings:
+    """Yield alerts whose texts name a limit that is not theirs."""
+    if query.alert is None:
+        return
+    compared = [condition for condition in conditions(query.expr) if condition.limit is not None]
+    for condition, measure, told in _told(query, query.alert, suite):
+        limit = _base(condition, measure)
+        limits = [each for each in told if each.is_limit and not each.within]
+        others = [_base(each, found) for each in compared if (found := suite.measure(each.left))]
+        is_named = any(_close(value, each.value) for value in (limit, *others) for each in told)
+        if limits and not is_named and not any(_is_slip(limit, each.value) for each in told):
+            yield f"the text says {limits[0].text!r}, the expression {condition.limit:g}"
+
+
+def _told(query: Query, alert: Rule, suite: Suite) -> Iterator[tuple[Condition, Measure, list[Quantity]]]:
+    """Yield each limit with the quantities of its dimension that the texts name."""
+    told = [each for text in _texts(alert) for each in quantities(text)]
+    lengths = {*ranges(query.expr), alert.lasting}
+    for condition in conditions(query.expr):
+        measure = suite.measure(condition.left)
+        if measure is None or not condition.limit or function(condition.left) in {"absent", "absent_over_time"}:
+            continue
+        fitting = [each for each in told if each.dimension == measure.dimension and each.value > 0]
+        if measure.dimension == TIME:
+            fitting = [each for each in fitting if each.is_limit or each.value not in lengths]
+        if fitting and measure.dimension != INSTANT:
+            yield condition, measure, fitting
+
+
+def _texts(alert: Rule) -> Iterator[str]:
+    return (text for key, text in alert.annotations.items() if key not in _LINKS)
+
+
+def _base(condition: Condition, measure: Measure) -> float:
+    return (condition.limit or 0.0) * measure.scale
+
+
+def _is_frequency(told: Quantity) -> bool:
+    return told.dimension.endswith(PER_SECOND)
+
+
+def _close(one: float, other: float) -> bool:
+    """Sizes may be told in powers of 1000 and meant in powers of 1024."""
+    return any(math.isclose(one, other * factor, rel_tol=_SPREAD) for factor in (1, 1.024, 1.024**2, 1.024**3))
+
+
+def _factor(limit: float, told: float) -> float:
+    return max(limit / told, told / limit) if limit and told else 0.0
+
+
+def _is_slip(limit: float, told: float) -> bool:
+    factor = _factor(abs(limit), told)
+    return any(_close(factor, slip) for slip in _SLIPS)
+
+
+def _implausible(condition: Condition, suite: Suite) -> str:
+    """Return why a limit on a measured time cannot be in the unit of the metric; empty: it may be."""
+    found = quantile_of(suite.resolved(unscaled(condition.left)[0]))
+    measure = suite.measure(condition.left)
+    if found is None or measure is None or measure.dimension != TIME or not condition.limit:
+        return ""
+    seconds = condition.limit * measure.scale
+    name = name_of(found[0])
+    metric = suite.metric(name)
+    if metric and metric.buckets:
+        return ""
+    if measure.scale >= 1 and seconds >= 100 and _CALLS.search(name):  # noqa: PLR2004
+        return f"{condition.limit:g} seconds for {name}: milliseconds are meant"
+    if measure.scale < 1 and condition.limit < 1 and condition.op in {">", ">="}:
+        return f"{condition.limit:g} for {name}, which is not in seconds: seconds are meant"
+    return ""
+
+
+def _slip_of_name(query: Query, suite: Suite) -> Iterator[str]:
+    """A rate that is called "per hour" must be made one."""
+    rule = query.rule
+    named = _PER.search(rule.name) if rule else None
+    if rule is None or named is None:
+        return
+    seconds = _PER_SECONDS[(named.group(1) or named.group(2)).lower()]
+    values = [each.left for each in conditions(query.expr) if each.limit is not None] if rule.is_alert else [query.expr]
+    for value in values:
+        measure = suite.measure(value)
+        if measure and measure.dimension.endswith(PER_SECOND) and measure.scale > 1.5 / seconds and _is_flat(measure):
+            yield f"{rule.name} says {named.group(0)}, and the expression is per second"
+
+
+def _is_flat(measure: Measure) -> bool:
+    """Return whether the value is as a rate gives it, in the unit itself."""
+    return measure.scale in {1.0, 1e-3}
+
+
+def _mixed(expr: BinaryExpr, suite: Suite) -> Iterator[str]:
+    if number(expr.lhs) is not None or number(expr.rhs) is not None:
+        return
+    left, right = suite.measure(expr.lhs), suite.measure(expr.rhs)
+    if (
+        left is None
+        or right is None
+        or left.dimension != right.dimension
+        or left.dimension not in {TIME, INSTANT, SHARE}
+    ):
+        return
+    if not _close(left.scale, right.scale) and _is_slip(left.scale, right.scale):
+        yield f"the two sides of '{expr.op}' are in different units"
+
+
+@check(
+    "share-never-above-one",
+    Query,
+    Severity.ERROR,
+    "A part divided by its whole is at most 1, so a limit of 1 or more (a percentage?) is never passed.",
+    remedy="write the limit as a share, such as 0.05 for 5%",
+)
+def share_never_above_one(query: Query, _: Suite) -> Findings:
+    """Yield limits above 1 on shares."""
+    for condition in conditions(query.expr):
+        left = condition.left
+        if not isinstance(left, BinaryExpr) or str(left.op) != "/" or condition.limit is None:
+            continue
+        parts, wholes = list(selectors(left.lhs)), list(selectors(left.rhs))
+        is_part = len(parts) == len(wholes) == 1 and name_of(parts[0]) == name_of(wholes[0])
+        is_same = is_part and {str(m) for m in wholes[0].matchers.matchers} < {
+            str(m) for m in parts[0].matchers.matchers
+        }
+        is_alike = function(left.lhs) == function(left.rhs) and list(ranges(left.lhs)) == list(ranges(left.rhs))
+        if is_same and is_alike and condition.op in {">", ">="} and condition.limit >= 1:
+            yield f"a share is compared with {condition.limit:g}"
+
+
+@check(
+    "panel-limit-differs",
+    Suite,
+    Severity.WARNING,
+    "A panel's coloured limit is not the one at which the alert on the same query fires.",
+    remedy="give both the same limit",
+)
+def panel_limit_differs(suite: Suite, _: Suite) -> Findings:
+    """Yield panels that draw what an alert watches, with other limits."""
+    limits: dict[str, list[float]] = {}
+    for query in suite.queries:
+        for condition in conditions(query.expr) if query.alert else ():
+            if condition.limit is not None:
+                for form in _forms(condition, suite):
+                    limits.setdefault(form, []).append(condition.limit)
+    for query in suite.queries:
+        known = limits.get(written(query.expr), []) if query.panel else []
+        if query.panel and query.panel.limits and known and not _share_one(query.panel.limits, known):
+            wanted = " or ".join(f"{each:g}" for each in sorted(set(known)))
+            drawn = ", ".join(f"{each:g}" for each in query.panel.limits)
+            message = f"{query.where}: limits at {drawn}; the alert on the same query has {wanted}"
+            yield Found(message=message, line=query.first_line, path=query.path)
+
+
+def _forms(condition: Condition, suite: Suite) -> set[str]:
+    return {written(condition.left), written(suite.resolved(condition.left))}
+
+
+def _share_one(drawn: tuple[float, ...], known: list[float]) -> bool:
+    """A count of whole things may be drawn from the first number that fires on."""
+    return any(math.isclose(one, other) or math.isclose(one, other + 1) for one in drawn for other in known)

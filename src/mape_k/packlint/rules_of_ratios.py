@@ -1,0 +1,198 @@
+"""Checks of ratios: numerators that vanish, denominators that lack what is counted, shares of almost nothing."""
+
+import re
+from collections.abc import Iterator
+
+from mape_k.packlint.labels import OF_TARGETS
+from mape_k.packlint.model import Findings, Query, Severity, check
+from mape_k.packlint.promql import (
+    COMPARISONS,
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Condition,
+    Expr,
+    Matcher,
+    MatchOp,
+    ParenExpr,
+    UnaryExpr,
+    VectorSelector,
+    bare,
+    conditions,
+    fixed_labels,
+    function,
+    matchers_of,
+    name_of,
+    number,
+    operator,
+    ranges,
+    same_condition,
+    selectors,
+    unscaled,
+    walk,
+)
+from mape_k.packlint.rules_of_events import RARE
+from mape_k.packlint.suite import Suite
+
+_GOOD = re.compile(
+    r"(?:^|_|\|)(?:ok|success(?:es|ful|fully)?|succeeded|succeed|accepted|delivered|done|completed?|passed|good|healthy|approved"
+    r"|hits?|up|true|valid|2\.\.|2xx|2\d\d|2\[0-9\].*|2\.\*|2\.\+)(?:$|_|\|)",
+    re.IGNORECASE,
+)
+_BAD = re.compile(
+    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down)(?:$|_|\|)",
+    re.IGNORECASE,
+)
+_TURNED_AWAY = re.compile(
+    r"(?:^|_)(?:throttled|throttles|throttling|429|too_many_requests|rate_?limited|rejected|rejections|refused|shed|denied|blocked)(?:_|$)"
+)
+_SHORT, _SMALL = 600.0, 0.02
+_PAGES = frozenset({"critical", "page", "crit", "emergency", "high", "p1"})
+
+
+def _divisions(expr: Expr, *, is_falling: bool = False) -> Iterator[tuple[BinaryExpr, bool]]:
+    """Yield the divisions that ``expr`` is made of, and whether it falls when they rise (``1 - good / all``)."""
+    expr = bare(expr)
+    if isinstance(expr, UnaryExpr):
+        yield from _divisions(expr.expr, is_falling=not is_falling)
+    elif isinstance(expr, AggregateExpr):
+        yield from _divisions(expr.expr, is_falling=is_falling)
+    elif isinstance(expr, BinaryExpr) and str(expr.op) == "/" and number(expr.rhs) is None:
+        yield expr, is_falling
+    elif isinstance(expr, BinaryExpr) and str(expr.op) in {"+", "-", "*", "/"}:
+        yield from _divisions(expr.lhs, is_falling=is_falling)
+        yield from _divisions(expr.rhs, is_falling=is_falling is not (str(expr.op) == "-"))
+
+
+@check(
+    "vanishing-numerator",
+    Query,
+    Severity.ERROR,
+    "Where nothing has succeeded yet there is no series of successes and no ratio: total failure is silent.",
+    remedy="count the failures instead: failed / all, compared with > (or add: or 0 * all, to the numerator)",
+)
+def vanishing_numerator(query: Query, _: Suite) -> Findings:
+    """Yield shares of what is good that are absent when nothing is."""
+    if query.rule is None or any(function(each).startswith("absent") for each in walk(query.expr)):
+        return
+    if query.recording:
+        found = [each for each, falls in _divisions(query.expr) if falls or _counts_good(each)]
+    else:
+        found = [each for condition in conditions(query.expr) for each in _watched_good(condition)]
+    for each in found:
+        if reason := _vanishes(each):
+            yield f"without any series with {reason} there is no value at all"
+            return
+
+
+def _watched_good(condition: Condition) -> Iterator[BinaryExpr]:
+    """Yield the divisions for which less means worse."""
+    for each, is_falling in _divisions(condition.left):
+        if (condition.op in {"<", "<="} and not is_falling) or (condition.op in {">", ">="} and is_falling):
+            yield each
+
+
+def _counts_good(division: BinaryExpr) -> bool:
+    return any(_is_good(each) for selector in selectors(division.lhs) for each in matchers_of(selector))
+
+
+def _is_good(matcher: Matcher) -> bool:
+    if matcher.op in (MatchOp.Equal, MatchOp.Re):
+        return _GOOD.search(matcher.value) is not None and not _BAD.search(matcher.value)
+    return _BAD.search(matcher.value) is not None
+
+
+def _vanishes(division: BinaryExpr) -> str:
+    """Return the condition that makes the numerator absent; empty: it is always there."""
+    parts, wholes = list(selectors(division.lhs)), list(selectors(division.rhs))
+    if (
+        len(parts) != 1
+        or not wholes
+        or any(isinstance(each, BinaryExpr) and str(each.op) == "or" for each in walk(division.lhs))
+    ):
+        return ""
+    same = [each for each in wholes if name_of(each) == name_of(parts[0])]
+    for matcher in matchers_of(parts[0]):
+        is_in_all = bool(same) and all(
+            any(same_condition(matcher, other) for other in matchers_of(each)) for each in same
+        )
+        if matcher.name == "le" or matcher.name in OF_TARGETS or (is_in_all and len(wholes) == 1):
+            continue
+        if same or _is_good(matcher):
+            return f"{matcher.name} {'as asked'}" if not matcher.value else f"this {matcher.name}"
+    return ""
+
+
+@check(
+    "denominator-without-the-counted",
+    Query,
+    Severity.ERROR,
+    "What is counted above the line is not among what is counted below it, so the ratio is no share and can pass 100%.",
+    remedy="divide by the sum of both counts",
+)
+def denominator_without_the_counted(query: Query, _: Suite) -> Findings:
+    """Yield ratios of two counts that exclude each other."""
+    for each in walk(query.expr):
+        if isinstance(each, BinaryExpr) and str(each.op) == "/":
+            parts, wholes = list(selectors(each.lhs)), list(selectors(each.rhs))
+            if len(parts) == 1 and len(wholes) == 1 and (reason := _excludes(parts[0], wholes[0])):
+                yield reason
+
+
+def _excludes(part: VectorSelector, whole: VectorSelector) -> str:
+    one, other = name_of(part), name_of(whole)
+    if one != other:
+        is_away = _TURNED_AWAY.search(one) and not _TURNED_AWAY.search(other) and other.endswith(("_total", "_count"))
+        is_other_end = _BAD.search(_stem(one)) and _GOOD.search(_stem(other))
+        return f"{other} need not count what {one} counts" if is_away or is_other_end else ""
+    ours, theirs = fixed_labels(part), fixed_labels(whole)
+    for label in sorted(ours.keys() & theirs.keys() - OF_TARGETS):
+        if ours[label] != theirs[label] and _BAD.search(ours[label]) and _GOOD.search(theirs[label]):
+            return f'{label} is "{ours[label]}" above the line and "{theirs[label]}" below it'
+    return ""
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"_(?:total|count|sum)$", "", name)
+
+
+@check(
+    "share-of-almost-nothing",
+    Query,
+    Severity.WARNING,
+    "With little traffic a single failure is a large share: somebody is woken because of one event.",
+    remedy="add a minimum: and sum(increase(…)) > a number",
+)
+def share_of_almost_nothing(query: Query, _: Suite) -> Findings:
+    """Yield shares that page people, over short windows and without a minimum count."""
+    if query.alert is None or query.alert.severity.lower() not in _PAGES:
+        return
+    if any(operator(each) == "and" for each in walk(query.expr)):
+        return
+    for condition in conditions(query.expr):
+        for each, is_falling in _divisions(condition.left):
+            is_short = max(ranges(each), default=_SHORT + 1) <= _SHORT
+            if is_short and _is_share_of_events(each) and _is_touchy(condition, each, is_falling=is_falling):
+                yield "a share over a short window, with no minimum of events"
+                return
+
+
+def _is_share_of_events(division: BinaryExpr) -> bool:
+    """Return whether counts of events are divided by each other."""
+    sides = [list(selectors(side)) for side in (division.lhs, division.rhs)]
+    is_counted = all(
+        isinstance(each, Call | AggregateExpr | ParenExpr | BinaryExpr) for each in (division.lhs, division.rhs)
+    )
+    return is_counted and all(
+        side and all(name_of(each).endswith(("_total", "_count")) for each in side) for side in sides
+    )
+
+
+def _is_touchy(condition: Condition, division: BinaryExpr, *, is_falling: bool) -> bool:
+    limit = condition.limit
+    if limit is None or condition.op not in COMPARISONS - {"==", "!="}:
+        return False
+    limit /= abs(unscaled(condition.left)[1])
+    worse = limit if condition.op in {">", ">="} else 1 - limit
+    is_rare = any(RARE.search(name_of(each)) for each in selectors(division))
+    return 0 < worse <= _SMALL or (is_rare and not is_falling) or (is_rare and 0 < worse < 1)

@@ -1,0 +1,261 @@
+"""Files that are looked at together, and what they tell about each other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from mape_k.packfiles import AlertmanagerFile, Board, Inventory, Metric, PackFolder, Panel, Rule, RuleFile
+from mape_k.packfiles.prometheus import PrometheusFile, ScrapeJob
+from mape_k.packfiles.texts import Objective, Runbook
+from mape_k.packlint.labels import OF_TARGETS, OF_THE_SCRAPE, UNKNOWN, Labels, labels_of
+from mape_k.packlint.model import Query
+from mape_k.packlint.promql import (
+    Expr,
+    MatchOp,
+    QueryError,
+    VectorSelector,
+    bare,
+    fixed_labels,
+    matchers_of,
+    name_of,
+    parsed,
+    selectors,
+    without_variables,
+)
+from mape_k.packlint.units import COUNT, INSTANT, Measure, bucketed, measure, measure_of_name, measure_of_unit
+
+_BUILT_IN = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
+OF_EVERY_SCRAPE = frozenset(
+    {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling"}
+    | {"scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"}
+)
+_RESOLVED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenQuery:
+    """A text that should be PromQL and is not."""
+
+    path: Path
+    line: int
+    first_line: int
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Files that belong together.
+
+    Args:
+        rule_files: Prometheus rules.
+        log_rules: rules for Loki; their expressions are no PromQL.
+        alertmanagers: Alertmanager's configurations.
+        prometheuses: Prometheus' configurations.
+        inventories: of metrics.
+        boards: dashboards.
+        objectives: service level objectives.
+        runbooks: for people.
+        pack: the pack that they are, which is then known to be complete; None: somebody's files.
+        jobs: further scrape jobs and their intervals in seconds, as a pack knows them.
+        signals: queries of a pack's signals: file, line, name and PromQL.
+    """
+
+    rule_files: Sequence[RuleFile] = ()
+    log_rules: Sequence[RuleFile] = ()
+    alertmanagers: Sequence[AlertmanagerFile] = ()
+    prometheuses: Sequence[PrometheusFile] = ()
+    inventories: Sequence[Inventory] = ()
+    boards: Sequence[Board] = ()
+    objectives: Sequence[Objective] = ()
+    runbooks: Sequence[Runbook] = ()
+    pack: PackFolder | None = None
+    jobs: Mapping[str, float] = field(default_factory=dict)
+    signals: Sequence[tuple[Path, int, str, str]] = ()
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every Prometheus rule."""
+        return tuple(rule for file in self.rule_files for rule in file.rules)
+
+    @cached_property
+    def alerts(self) -> tuple[Rule, ...]:
+        """Every alert, those for Loki too."""
+        of_logs = (rule for file in self.log_rules for rule in file.rules)
+        return tuple(rule for rule in (*self.rules, *of_logs) if rule.is_alert)
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """Every expression that is PromQL."""
+        return tuple(each for each in self._asked if isinstance(each, Query))
+
+    @cached_property
+    def broken_queries(self) -> tuple[BrokenQuery, ...]:
+        """Every expression that should be PromQL and is not."""
+        return tuple(each for each in self._asked if isinstance(each, BrokenQuery))
+
+    @cached_property
+    def _asked(self) -> tuple[Query | BrokenQuery, ...]:
+        return (*map(_of_rule, self.rules), *self._of_boards(), *self._of_objectives(), *self._of_signals())
+
+    def _of_boards(self) -> Iterator[Query | BrokenQuery]:
+        for board in self.boards:
+            for panel in board.panels:
+                for line, text in panel.queries if panel.source in {"", "prometheus"} else ():
+                    yield _of_panel(board.path, panel, line, text)
+
+    def _of_signals(self) -> Iterator[Query | BrokenQuery]:
+        for path, line, name, text in self.signals:
+            yield _asked(path, line, line, f"signal {name}", text)
+
+    def _of_objectives(self) -> Iterator[Query | BrokenQuery]:
+        for objective in self.objectives:
+            for line, text in objective.queries:
+                where = f"objective {objective.path.stem}"
+                yield _asked(objective.path, line, line, where, without_variables(text.replace("{{.window}}", "5m")))
+
+    @cached_property
+    def recordings(self) -> Mapping[str, tuple[Query, ...]]:
+        """The recordings, by the name of what they record."""
+        found: dict[str, tuple[Query, ...]] = {}
+        for query in self.queries:
+            if query.recording:
+                found[query.recording.name] = (*found.get(query.recording.name, ()), query)
+        return found
+
+    @cached_property
+    def scrape_jobs(self) -> Mapping[str, float]:
+        """The scrape jobs and their intervals in seconds."""
+        jobs: list[ScrapeJob] = [job for file in self.prometheuses for job in file.jobs]
+        return {**self.jobs, **{job.name: job.interval for job in jobs}}
+
+    @cached_property
+    def series_used(self) -> frozenset[str]:
+        """The names of all series that some expression asks for."""
+        return frozenset(name_of(each) for query in self.queries for each in selectors(query.expr)) - {""}
+
+    def metric(self, name: str) -> Metric | None:
+        """Return the metric of the inventories that a series of that name belongs to."""
+        return next(filter(None, (inventory.find(name) for inventory in self.inventories)), None)
+
+    @cached_property
+    def _all_labels(self) -> frozenset[str]:
+        return frozenset(label for inventory in self.inventories for each in inventory for label in each.labels)
+
+    def labels(self, expr: Expr) -> Labels:
+        """Return what is known of the labels of the series of ``expr``."""
+        return labels_of(expr, self._labels_of_selector)
+
+    def _labels_of_selector(self, selector: VectorSelector) -> Labels:
+        name = name_of(selector)
+        asked = fixed_labels(selector)
+        absent = frozenset(m.name for m in matchers_of(selector) if m.op == MatchOp.Equal and not m.value)
+        if name in self.recordings:
+            return _asking(self._labels_of_recording(name), asked, absent)
+        surely = (
+            frozenset({"alertname"}) if name in _BUILT_IN else frozenset() if not name or ":" in name else OF_THE_SCRAPE
+        )
+        if metric := self.metric(name):
+            surely |= frozenset(metric.labels)
+            absent |= self._all_labels - frozenset(metric.labels) - OF_TARGETS - {"le"}
+        if name.endswith("_bucket"):
+            surely |= {"le"}
+        return Labels(surely=(surely | frozenset(asked)) - absent, absent=absent - frozenset(asked), fixed=asked)
+
+    @cached_property
+    def _being_resolved(self) -> list[str]:
+        return []
+
+    def _labels_of_recording(self, name: str) -> Labels:
+        """Recordings may be written from each other, and in a circle."""
+        found = self.recordings[name]
+        if name in self._being_resolved or len(self._being_resolved) > _RESOLVED_AT_MOST or len(found) > 1:
+            return UNKNOWN
+        self._being_resolved.append(name)
+        try:
+            labels = self.labels(found[0].expr)
+        finally:
+            self._being_resolved.pop()
+        rule = found[0].recording
+        return _asking(labels, dict(rule.labels) if rule else {}, frozenset())
+
+    def measure(self, expr: Expr) -> Measure | None:
+        """Return in what ``expr`` is measured."""
+        return measure(expr, self._measure_of_selector)
+
+    def _measure_of_selector(self, selector: VectorSelector) -> Measure | None:
+        name = name_of(selector)
+        if name in self.recordings and len(self._being_resolved) <= _RESOLVED_AT_MOST:
+            return self._measure_of_recording(name)
+        metric, by_name = self.metric(name), measure_of_name(name)
+        if metric is None or name.endswith("_count") or (by_name and by_name.dimension == INSTANT):
+            return by_name
+        if name.endswith("_bucket") and metric.type == "histogram":
+            return bucketed(measure_of_unit(metric.unit) or measure_of_name(metric.name))
+        told = measure_of_unit(metric.unit)
+        if told is None and metric.type == "counter":
+            return by_name or Measure(dimension=COUNT, scale=1.0)
+        return told or by_name
+
+    def _measure_of_recording(self, name: str) -> Measure | None:
+        if name in self._being_resolved:
+            return None
+        self._being_resolved.append(name)
+        try:
+            return self.measure(self.recordings[name][0].expr)
+        finally:
+            self._being_resolved.pop()
+
+    def resolved(self, expr: Expr) -> Expr:
+        """Return what a recorded series is computed from, where ``expr`` is just that; else ``expr`` itself."""
+        for _ in range(_RESOLVED_AT_MOST):
+            inner = bare(expr)
+            found = self.recordings.get(name_of(inner), ()) if isinstance(inner, VectorSelector) else ()
+            if len(found) != 1:
+                return inner
+            expr = found[0].expr
+        return expr
+
+    def is_counter(self, name: str) -> bool:
+        """Return whether the series is surely one that only rises."""
+        metric = self.metric(name)
+        if metric is not None:
+            return metric.type == "counter" or (metric.type == "histogram" and name != metric.name)
+        return ":" not in name and name.endswith(("_total", "_count", "_bucket"))
+
+
+def _asking(labels: Labels, asked: Mapping[str, str], absent: frozenset[str]) -> Labels:
+    possibly = None if labels.possibly is None else labels.possibly | frozenset(asked)
+    return Labels(
+        surely=(labels.surely | frozenset(asked)) - absent,
+        possibly=possibly,
+        absent=(labels.absent | absent) - frozenset(asked),
+        fixed={**labels.fixed, **asked},
+    )
+
+
+def _of_rule(rule: Rule) -> Query | BrokenQuery:
+    where = f"{'alert' if rule.is_alert else 'recording'} {rule.name}"
+    return _asked(rule.path, rule.lines.get("expr", rule.line), rule.line, where, rule.expr, rule=rule)
+
+
+def _of_panel(path: Path, panel: Panel, line: int, text: str) -> Query | BrokenQuery:
+    return _asked(path, line, panel.line, f"panel {panel.title!r}", without_variables(text), panel=panel)
+
+
+def _asked(
+    path: Path,
+    line: int,
+    first_line: int,
+    where: str,
+    text: str,
+    *,
+    rule: Rule | None = None,
+    panel: Panel | None = None,
+) -> Query | BrokenQuery:
+    try:
+        expr = parsed(text)
+    except QueryError as error:
+        return BrokenQuery(path=path, line=line, first_line=first_line, where=where, reason=str(error))
+    return Query(path=path, line=line, first_line=first_line, where=where, text=text, expr=expr, rule=rule, panel=panel)

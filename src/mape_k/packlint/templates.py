@@ -1,0 +1,104 @@
+"""Templates as Prometheus and Alertmanager expand them (Go's text/template): which functions and fields they use."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+_PIECE = re.compile(
+    r"""(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)*')
+      | (?P<comment>/\*.*?\*/)
+      | (?P<field>\$?[A-Za-z_]?\w*(?:\.[A-Za-z_]\w*)+)
+      | (?P<variable>\$\w*)
+      | (?P<number>[-+]?\d[\w.]*)
+      | (?P<word>[A-Za-z_]\w*)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_KEYWORDS = frozenset(
+    {"if", "else", "end", "range", "with", "define", "template", "block", "break", "continue", "nil", "true", "false"}
+)
+_GO = frozenset(
+    {"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call"}
+    | {"eq", "ne", "lt", "le", "gt", "ge"}
+)
+OF_PROMETHEUS = _GO | frozenset(
+    {"query", "first", "label", "value", "sortByLabel", "strvalue", "humanize", "humanize1024", "humanizeDuration"}
+    | {"humanizePercentage", "humanizeTimestamp", "toTime", "toDuration", "now", "title", "toUpper", "toLower"}
+    | {"graphLink", "tableLink", "match", "reReplaceAll", "stripPort", "stripDomain", "parseDuration", "safeHtml"}
+    | {"args", "tmpl", "externalURL", "pathPrefix", "urlQueryEscape"}
+)
+OF_ALERTMANAGER = _GO | frozenset(
+    {"title", "toUpper", "toLower", "trimSpace", "join", "match", "safeHtml", "safeUrl", "urlUnescape", "reReplaceAll"}
+    | {"stringSlice", "date", "tz", "since", "humanizeDuration", "toJson", "list", "append", "dict", "now"}
+)
+FIELDS_OF_ALERTMANAGER = frozenset(
+    {"Receiver", "Status", "Alerts", "GroupLabels", "CommonLabels", "CommonAnnotations", "ExternalURL", "Firing"}
+    | {"Resolved", "Labels", "Annotations", "StartsAt", "EndsAt", "GeneratorURL", "Fingerprint", "SortedPairs"}
+    | {"Remove", "Names", "Values", "Name", "Value", "Data", "NotificationReason"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One word of an action: a function, a field (``$labels.job``), a variable (``$value``), a text or another sign."""
+
+    kind: str
+    text: str
+
+
+def actions(template: str) -> Iterator[tuple[Piece, ...]]:
+    """Yield what stands between each ``{{`` and ``}}``."""
+    for action in _ACTION.finditer(template):
+        pieces = (
+            Piece(kind=found.lastgroup or "other", text=found.group()) for found in _PIECE.finditer(action.group(1))
+        )
+        yield tuple(piece for piece in pieces if not piece.text.isspace() and piece.kind != "comment")
+
+
+def functions(template: str) -> Iterator[str]:
+    """Yield the functions that a template calls."""
+    for pieces in actions(template):
+        for piece in pieces:
+            if piece.kind == "word" and piece.text not in _KEYWORDS:
+                yield piece.text
+
+
+def fields(template: str) -> Iterator[tuple[str, ...]]:
+    """Yield each field that a template reads as its steps: ``("$labels", "job")``, ``("", "CommonLabels", "team")``."""
+    for pieces in actions(template):
+        for piece in pieces:
+            if piece.kind == "field":
+                yield tuple(piece.text.split("."))
+
+
+def used_labels(template: str) -> frozenset[str]:
+    """Return the labels of its own alert that an annotation shows."""
+    direct = {steps[1] for steps in fields(template) if steps[0] == "$labels" and len(steps) > 1}
+    indexed = re.findall(r"index\s+\$labels\s+\"([^\"]+)\"", template)
+    return (
+        frozenset(direct)
+        | frozenset(indexed)
+        | (frozenset({"*"}) if re.search(r"\$labels(?![.\w])", template) else frozenset())
+    )
+
+
+def pipes_of_value(template: str) -> Iterator[str]:
+    """Yield the last function of each ``{{ $value | f }}`` and ``{{ f $value }}``; without one an empty text."""
+    for pieces in actions(template):
+        if any(piece.text in {"$value", ".Value"} for piece in pieces):
+            yield next((piece.text for piece in reversed(pieces) if piece.kind == "word"), "")
+
+
+def broken(template: str) -> str:
+    """Return what keeps a template from being expanded at all; empty: nothing was found."""
+    if template.count("{{") != template.count("}}"):
+        return "{{ and }} do not pair up"
+    opened = 0
+    for pieces in actions(template):
+        first = pieces[0].text if pieces else ""
+        opened += first in {"if", "range", "with", "define", "block"}
+        opened -= first == "end"
+        if opened < 0:
+            return "an end too many"
+    return "an end is missing" if opened else ""
