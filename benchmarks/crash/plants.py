@@ -87,7 +87,7 @@ def _effect_before_intent() -> None:
     def sent_first(original: Any) -> Any:  # noqa: ANN401
         async def act(self: Executor, action: Any, *told: Any) -> Any:  # noqa: ANN401
             policy = {"key": action.execution_id, "epoch": self._journal.epoch, "traceparent": ""}
-            await self._gate._effector.apply(action.request, **policy, timeout_seconds=self._timeout)
+            await self._gate._effector_of(action.request).apply(action.request, **policy, timeout_seconds=self._timeout)
             return await original(self, action, *told)
 
         return act

@@ -11,6 +11,8 @@ from builders import (
     BLOCK,
     LABEL,
     NOON,
+    TERMS,
+    a_call,
     a_catalogue,
     a_finding,
     a_lifetime,
@@ -183,6 +185,31 @@ async def test_who_asked_to_be_left_alone_is_sent_no_follow_up_either_until_the_
     await bench.clock.sleep(30)
     await bench.follow(step, verdict=Verdict.UNCHANGED)
     assert len(bench.keys) == 2
+
+
+async def test_a_new_action_waits_for_who_asked_to_be_left_alone():
+    bench = Bench(TransientError("503", retry_after_seconds=30))
+    await bench.act()
+    await bench.act(an_action("act-2", target="node-8", incident_id="inc-2"))
+    assert (bench.keys, bench.refused) == (["act-1"], [Reason.ASKED_TO_WAIT])
+
+
+async def test_whoever_asks_to_be_left_alone_others_are_asked_all_the_same():
+    bench = Bench(TransientError("503", retry_after_seconds=30))
+    await bench.act(an_action(request=a_request(call=a_call())))
+    assert bench.executor.held == {"queue": Reason.ASKED_TO_WAIT}
+    later = an_execution(State.VERIFYING, execution_id="act-1")
+    done = await bench.follow(Step.ROLL_BACK, verdict=Verdict.UNCHANGED, execution=later)
+    assert done.state is State.ROLLED_BACK
+
+
+async def test_what_would_be_undone_by_somebody_who_is_left_alone_waits():
+    bench = Bench(TransientError("503", retry_after_seconds=30))
+    await bench.act(an_action(request=a_request(call=a_call())))
+    elsewhere = replace(TERMS, undo=(a_request(call=a_call("/off")),))
+    later = an_execution(State.VERIFYING, execution_id="act-1", terms=elsewhere)
+    done = await bench.follow(Step.ROLL_BACK, verdict=Verdict.UNCHANGED, execution=later)
+    assert done.state is State.VERIFYING
 
 
 async def test_an_inhibited_finding_does_not_hold_back_what_is_done_about_its_neighbour():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import a_call
 from fakes_journal import FakeJournal
 from knowledge_cases import NOON, SteppingClock, a_cycle, admitted, an_action, brought_to
 from mape_k.errors import FencedError
@@ -62,6 +63,16 @@ async def test_an_admitted_intent_carries_the_action_whole(journal):
     assert execution.request == action.request
     assert (execution.baseline, execution.target, execution.admitted_at) == (31.4, "node-7", NOON)
     assert await journal.execution("x-1") == execution
+
+
+async def test_a_call_is_kept_whole_with_all_that_belongs_to_it(journal):
+    call = a_call(headers={"X-A": "{reason}"}, body={"who": "{target}", "n": [1, None, 0.5]}, action_id="x-1")
+    request = replace(an_action().request, call=call)
+    terms = Terms(further=(request,), undo=(replace(request, call=a_call("/off", action_id="x-1")), request))
+    await admitted(journal, request=request, terms=terms)
+    kept = await journal.execution("x-1")
+    assert (kept.request, kept.terms) == (request, terms)
+    assert kept.request.written() == request.written()
 
 
 async def test_an_unknown_execution_is_none(journal):

@@ -1,10 +1,12 @@
 """What people were told and what could not be told, on disk."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from knowledge_cases import NOON, SteppingClock, admitted, brought_to, opened
+from builders import a_call
+from knowledge_cases import NOON, SteppingClock, admitted, an_action, brought_to, opened
 from mape_k.knowledge import audit, dead_letters, deliveries
 from mape_k.model import DeadLetter, LetterKind, LetterState, Message, Reason, Standing, State, Urgency
 
@@ -122,3 +124,15 @@ async def test_a_roll_back_that_failed_is_one(tmp_path):
         (letter,) = await knowledge.dead_letters.listed()
 
     assert (letter.kind, letter.about, letter.error) == (LetterKind.COMPENSATION, "x-1", "refused")
+
+
+@pytest.mark.parametrize(("call", "asked"), [(None, "charter"), (a_call(), "queue")])
+async def test_what_is_to_be_undone_waits_under_the_name_of_who_is_asked(tmp_path, call, asked):
+    async with opened(tmp_path) as knowledge:
+        request = replace(an_action().request, call=call)
+        execution = await brought_to(knowledge.journal, State.IN_FORCE, request=request)
+        for state in (State.ROLLING_BACK, State.FROZEN):
+            execution = await knowledge.journal.move(execution, state)
+        (letter,) = await knowledge.dead_letters.listed()
+
+    assert letter.channel == asked

@@ -172,6 +172,19 @@ async def test_whether_a_peer_echoes_keys_outlives_the_daemon_until_an_answer_sa
         assert not await after.keys_echoed("http://charter")
 
 
+async def test_what_each_of_several_peers_does_is_remembered(tmp_path):
+    async with opened(tmp_path) as before:
+        for peer in ("http://charter", "http://oneiric", "http://charter"):
+            await before.note_keys_echoed(peer, echoed=True)
+    async with opened(tmp_path) as after:
+        await after.note_keys_echoed("http://oneiric", echoed=False)
+        assert await after.keys_echoed("http://charter")
+        assert not await after.keys_echoed("http://oneiric")
+        for number in range(200):
+            await after.note_keys_echoed(f"http://{number}", echoed=True)
+        assert [await after.keys_echoed(peer) for peer in ("http://199", "http://0")] == [True, False]
+
+
 async def test_a_fact_about_a_peer_that_cannot_be_kept_troubles_nobody(tmp_path):
     async with opened(tmp_path) as knowledge:
         pass
