@@ -16,7 +16,7 @@ from mape_k.packfiles import PackFolder, read_folder
 from mape_k.settings import Settings
 from mape_k.telemetry import Metrics, configure_logging
 
-TEST_ALERT = "MapeKPackTestAlert"
+TEST_ALERT = "PackTestAlert"
 TEST_SECONDS = 90.0
 """How long a test alert may take to its receivers: the waiting times of its groups, and the channels."""
 _POLL_SECONDS = 1.0
