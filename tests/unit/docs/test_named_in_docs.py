@@ -55,7 +55,7 @@ def options(command: click.Command) -> set[str]:
     if command.name == "charter":
         return set(OPTION.findall(charter_parser().format_help()))
     children = command.commands.values() if isinstance(command, click.Group) else ()
-    own = {option for parameter in command.params for option in parameter.opts}
+    own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     return own.union(*(options(child) for child in children))
 
 
