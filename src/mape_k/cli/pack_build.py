@@ -13,17 +13,27 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("build")
 @click.argument("packs", nargs=-1, required=True, metavar="PACK...")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write whole copies to.")
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Divides every duration, for trials.")
 @click.option("--prometheus", type=_File, help="Its configuration file, to be completed.")
 @click.option("--alertmanager", type=_File, help="Its configuration file, to be completed.")
 @as_json
-def build_packs(*, packs: tuple[str, ...], out: Path, time_scale: float, use_json: bool, **bases: Any) -> None:  # noqa: ANN401
-    """Write the rules and configuration of packs, in true time or for a faster trial."""
-    from mape_k.catalogue.folders import find_folder
-    from mape_k.packbuild import build
+def build_packs(*, packs: tuple[str, ...], out: Path | None, time_scale: float, use_json: bool, **bases: Any) -> None:  # noqa: ANN401
+    """Write the rules and configuration of packs, in true time or for a faster trial.
 
-    built = build([find_folder(name) for name in packs], out, time_scale, **bases)
+    Without --out, only what is made from objectives is written, into the packs' own folders.
+    """
+    from mape_k.catalogue.folders import find_folder
+    from mape_k.packbuild import build, generate
+
+    folders = [find_folder(name) for name in packs]
+    if out is None:
+        if time_scale != 1 or any(bases.values()):
+            raise click.UsageError("--time-scale, --prometheus and --alertmanager make a copy: say --out too.")
+        written = [str(path) for folder in folders for path in generate(folder)]
+        emit({"written": written}, as_json=use_json, human=_show_written)
+        return
+    built = build(folders, out, time_scale, **bases)
     document = {
         "packs": [str(path) for path in built.packs],
         "rule_files": [str(path) for path in built.rule_files],
@@ -35,5 +45,11 @@ def build_packs(*, packs: tuple[str, ...], out: Path, time_scale: float, use_jso
 
 def _show_built(document: Document) -> None:
     written = [*document["packs"], *document["rule_files"], document["prometheus"], document["alertmanager"]]
-    for path in filter(None, written):
+    _show_written({"written": [path for path in written if path]})
+
+
+def _show_written(document: Document) -> None:
+    for path in document["written"]:
         line(f"wrote {path}")
+    if not document["written"]:
+        line("no objectives, nothing to write")

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mape_k.catalogue.pack_file import read_pack
 from mape_k.errors import ConfigError
-from mape_k.packbuild.draft import Draft
+from mape_k.packbuild.draft import Draft, write_files
+from mape_k.packbuild.generated import generated_files
+from mape_k.packbuild.objectives import read_objectives
 from mape_k.packbuild.scale import prometheus_flags
 from mape_k.packbuild.stack import Stack
 
-__all__ = ["Built", "Stack", "build", "prometheus_flags"]
+__all__ = ["Built", "Stack", "build", "generate", "prometheus_flags"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +70,15 @@ def build(
     )
     draft.write()
     return built
+
+
+def generate(folder: Path) -> tuple[Path, ...]:
+    """Write what is made from a pack's objectives into the pack's own folder; return the files.
+
+    Raises:
+        ConfigError: everything that is wrong with the pack or its objectives; nothing was written then.
+    """
+    objectives = read_objectives(folder, read_pack(folder).document.pack)
+    files = {folder / path: text for path, text in generated_files(objectives).items()}
+    write_files(files)
+    return tuple(files)

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from mape_k.catalogue.folders import PACK_FILE
 from mape_k.catalogue.pack_file import read_pack
 from mape_k.catalogue.yaml_text import read_yaml
 from mape_k.errors import ConfigError
 from mape_k.packbuild import compose
 from mape_k.packbuild.fragments import ROUTES_FILE, SCRAPE_FILE, Fragment, read_routes, read_scrape_jobs
+from mape_k.packbuild.generated import RULES_FILE, SOURCE, generated_files
+from mape_k.packbuild.objectives import read_objectives
 from mape_k.packbuild.scale import (
     ALERTMANAGER_FILE,
     PROMETHEUS_FILE,
@@ -23,7 +23,9 @@ from mape_k.packbuild.scale import (
     scale_document,
     scale_pack,
 )
+from mape_k.packbuild.slo_rules import rule_groups
 from mape_k.packbuild.stack import Stack, local_alertmanager, local_prometheus
+from mape_k.packbuild.yaml_out import as_yaml
 from mape_k.packfiles import RefusedError
 
 MAX_BYTES = 1_000_000
@@ -59,15 +61,16 @@ class Draft:
             self.problems.append(f"{target}: the pack {folder} would be written over it; choose another folder")
             return target
         name = self._add_pack_file(folder, target)
-        for rules in sorted(folder.glob("rules/*.rules.yaml")):
+        for rules in sorted(set(folder.glob("rules/*.rules.yaml")) - {folder / RULES_FILE}):
             to_rules = partial(scale_document, places=RULE_FILE, time_scale=self.time_scale)
             self.rule_files.append(self.add(rules, target / "rules" / rules.name, to_rules))
         for path in (path for pattern in COPIED for path in sorted(folder.glob(pattern))):
             self.files[target / path.relative_to(folder)] = self._content(path)
-        try:
-            self._add_fragments(folder, name, target)
-        except ConfigError as error:
-            self.problems += error.problems
+        for add in (self._add_objectives, self._add_fragments):
+            try:
+                add(folder, name, target)
+            except ConfigError as error:
+                self.problems += error.problems
         return target
 
     def _add_pack_file(self, folder: Path, target: Path) -> str:
@@ -79,15 +82,24 @@ class Draft:
         self.add(pack.path, target / PACK_FILE, lambda pack: scale_pack(pack, self.time_scale))
         return pack.document.pack
 
+    def _add_objectives(self, folder: Path, name: str, target: Path) -> None:
+        """Take in what is made from objectives, made anew: what lies in the folder may be older than they are."""
+        objectives = read_objectives(folder, name)
+        self.files |= {target / path: text for path, text in generated_files(objectives).items()}
+        if objectives:
+            scaled = scale_document(rule_groups(objectives), RULE_FILE, self.time_scale)
+            self.files[target / RULES_FILE] = as_yaml(SOURCE, scaled)
+            self.rule_files.append(target / RULES_FILE)
+
     def _add_fragments(self, folder: Path, name: str, target: Path) -> None:
         if jobs := read_scrape_jobs(folder):
             scaled = self._scaled(jobs, {"scrape_configs": jobs.value}, PROMETHEUS_FILE)["scrape_configs"]
             self.scrape_jobs.append(Fragment(file=jobs.file, value=scaled))
-            self.files[target / SCRAPE_FILE] = as_yaml(jobs.file.path, scaled)
+            self.files[target / SCRAPE_FILE] = as_yaml(SCRAPE_FILE.name, scaled)
         if routes := read_routes(folder, name):
             scaled = self._scaled(routes, routes.value, ALERTMANAGER_FILE)
             self.routes.append(Fragment(file=routes.file, value=scaled))
-            self.files[target / ROUTES_FILE] = as_yaml(routes.file.path, scaled)
+            self.files[target / ROUTES_FILE] = as_yaml(ROUTES_FILE.name, scaled)
 
     def _scaled(self, fragment: Fragment, document: object, places: Mapping[str, Scaler]) -> Any:  # noqa: ANN401 -- as the file has it
         try:
@@ -139,7 +151,7 @@ class Draft:
             self.problems += [] if text.problems else [f"{source}:1: expected keys with values"]
             return target
         try:
-            self.files[target] = as_yaml(source, change(text.value))
+            self.files[target] = as_yaml(source.name, change(text.value))
         except PlaceError as error:
             place = ".".join(map(str, error.path))
             self.problems.append(f"{source}:{text.line_of(error.path)}: {place}: {error}")
@@ -158,26 +170,18 @@ class Draft:
         """Write everything, or nothing when something stands against it."""
         if self.problems:
             raise ConfigError(self.problems)
-        for path, text in self.files.items():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise ConfigError([f"{path}: cannot be written: {error.strerror}; choose another folder"]) from error
+        write_files(self.files)
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as such: PromQL stays readable."""
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write texts, making the folders.
 
-
-def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text_node)
-
-
-def as_yaml(source: Path, document: object) -> str:
-    """Return a file's text, with where it comes from."""
-    written = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return f"# Made by mape-k pack build from {source.name}; change that file instead.\n{written}"
+    Raises:
+        ConfigError: one cannot be written.
+    """
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError([f"{path}: cannot be written: {error.strerror}; choose another folder"]) from error
