@@ -99,6 +99,13 @@ BROWSER_FONTS = """<?xml version="1.0"?>
 <fontconfig>
   <dir prefix="relative">../../usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
+  <match target="pattern">
+    <test name="family"><string>monospace</string></test>
+    <edit name="family" mode="prepend" binding="strong"><string>DejaVu Sans Mono</string></edit>
+  </match>
+  <match target="pattern">
+    <edit name="family" mode="append_last"><string>DejaVu Sans</string></edit>
+  </match>
   <cachedir prefix="xdg">fontconfig</cachedir>
 </fontconfig>
 """
