@@ -66,6 +66,10 @@ def recorded(path: Path) -> set[str]:
 
 
 def selectors(expr: str) -> list[Any]:
+    return selectors_in(promql_parser.parse(expr))
+
+
+def selectors_in(expr: Any) -> list[Any]:
     found: list[Any] = []
 
     def visit(node: Any) -> bool:
@@ -73,7 +77,7 @@ def selectors(expr: str) -> list[Any]:
             found.append(node)
         return True
 
-    promql_parser.walk(promql_parser.parse(expr), visit)
+    promql_parser.walk(expr, visit)
     return found
 
 
@@ -173,6 +177,32 @@ def wrong_matchers(selector: Any, inventory: Inventory) -> Iterator[str]:
             yield f"{metric.name} has no label {matcher.name}"
         elif label.is_closed and str(matcher.op) in EXACTLY and matcher.value not in {*label.values, "x"}:
             yield f"{metric.name}: {matcher.name} is never {matcher.value}"
+
+
+@every_board
+def test_every_label_summed_by_is_one_of_the_metric(path: Path):
+    inventory = inventory_of(path)
+    problems = {
+        f"{title}: {label}"
+        for title, expr in queries(document(path))
+        for label in unknown_groupings(promql_parser.parse(expr), inventory)
+    }
+    assert not problems
+
+
+def unknown_groupings(expr: Any, inventory: Inventory) -> set[str]:
+    found: set[str] = set()
+
+    def visit(node: Any) -> bool:
+        if type(node).__name__ == "AggregateExpr" and node.modifier and str(node.modifier.type).endswith("By"):
+            metrics = [inventory.find(selector.name or "") for selector in selectors_in(node.expr)]
+            if all(metrics):  # what a rule recorded has labels that the inventory does not know
+                known = OF_EVERY_SERIES.union(*(metric.labels for metric in metrics if metric))
+                found.update(set(node.modifier.labels) - known)
+        return True
+
+    promql_parser.walk(expr, visit)
+    return found
 
 
 @every_board

@@ -382,6 +382,36 @@ MEMORY = Row(
     ],
 )
 
+PROCESS = Row(
+    "The process",
+    [
+        TimeSeries("Memory", {"{{instance}}": f"process_resident_memory_bytes{ALL}"}, unit="bytes", width=6),
+        TimeSeries(
+            "Processor",
+            {"{{instance}}": f"rate(process_cpu_seconds_total{ALL}[5m])"},
+            unit="percentunit",
+            description="Share of one processor.",
+            width=6,
+        ),
+        TimeSeries("Open files", {"{{instance}}": f"process_open_fds{ALL}"}, unit="short", width=4),
+        Stat(
+            "Runs for",
+            {"{{instance}}": f"time() - process_start_time_seconds{ALL}"},
+            unit="dtdurations",
+            width=4,
+            height=8,
+        ),
+        TimeSeries(
+            "Spans",
+            {"{{result}}": per_minute("spans_total", "result")},
+            unit="cpm",
+            description="Spans for the tracing backend, by what came of them.",
+            when_empty="Nothing is traced",
+            width=4,
+        ),
+    ],
+)
+
 BOARD = Board(
     uid="mape-k",
     title="MAPE-K",
@@ -390,5 +420,5 @@ BOARD = Board(
     range="6h",
     variables=[Choice("instance", "Instance", metric='mape_k_build_info{job="mape-k"}', label="instance")],
     runbooks=["MapeKNoCompletedCycle", "MapeKBlind", "MapeKPersonNeeded"],
-    rows=[GLANCE, LOOP, SIGHT, ACTS, MEMORY],
+    rows=[GLANCE, LOOP, SIGHT, ACTS, MEMORY, PROCESS],
 )
