@@ -26,7 +26,13 @@ MAX_DAYS = 366
 @click.option("--at", metavar="TIME", help="The end of what is shown, such as 2026-11-26T12:00:00Z; now without it.")
 @click.option("--range", "length", default="1h", show_default=True, help="How far back is shown.")
 @click.option("--scrape-interval", "scrape", default="15s", show_default=True, help="The shortest step between points.")
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Choose, commas between several values.")
+@click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Choose; commas between several values, or repeat it.",
+)
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="End with 1 when a panel that should show something does not.")
 @as_json
@@ -56,10 +62,13 @@ def _path(name: str) -> Path:
 
 
 def _variables(given: Sequence[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
     for each in given:
-        if "=" not in each:
+        name, equals, values = each.partition("=")
+        if not equals:
             raise click.UsageError(f"--var {each}: expected NAME=VALUE.")
-    return {name: values.split(",") for name, _, values in (each.partition("=") for each in given)}
+        wanted.setdefault(name, []).extend(values.split(","))
+    return wanted
 
 
 def _span(at: str | None, length: str, scrape: str) -> "Span":

@@ -42,7 +42,7 @@ def read_boards(paths: Sequence[Path]) -> list[BoardFile]:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
+    if path.is_file() or path.suffix == ".json":
         return [path]
     boards = sorted((path / "dashboards").glob("*.json"))
     if not boards:
