@@ -118,7 +118,7 @@ def _panels(holder: Mapping[str, object], depth: int) -> Iterator[Mapping[str, o
         return
     for each in (*_list(holder.get("panels")), *_list(holder.get("rows"))):
         inner = _mapping(each)
-        if inner.get("type") not in {None, "", "row"}:
+        if _text(inner.get("type")) not in {"", "row"}:
             yield inner
         yield from _panels(inner, depth + 1)
 

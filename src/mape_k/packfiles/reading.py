@@ -50,6 +50,10 @@ class RefusedError(ConfigError):
         self.refusals = refusals
 
 
+class UnknownKindError(RefusedError):
+    """A file is sound and none of the kinds that can be checked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YamlFile:
     """A YAML file that was read without a complaint."""

@@ -7,7 +7,7 @@ from mape_k.packfiles.alertmanager import AlertmanagerFile, alertmanager_file_of
 from mape_k.packfiles.boards import Board, board_of
 from mape_k.packfiles.inventory import Inventory, inventory_of
 from mape_k.packfiles.prometheus import PrometheusFile, prometheus_file_of
-from mape_k.packfiles.reading import Refusal, RefusedError, YamlFile, read_text, read_yaml_file
+from mape_k.packfiles.reading import Refusal, UnknownKindError, YamlFile, read_text, read_yaml_file
 from mape_k.packfiles.rule_files import RuleFile, rule_file_of
 
 AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board
@@ -44,9 +44,9 @@ def _is_job_list(value: object) -> bool:
     )
 
 
-def _unknown(file: YamlFile) -> RefusedError:
+def _unknown(file: YamlFile) -> UnknownKindError:
     sentence = (
         "is not a kind of file that can be checked; expected rules (groups), Alertmanager's configuration (route), "
         "Prometheus' (scrape_configs), an inventory (metrics) or a dashboard (panels)"
     )
-    return RefusedError([Refusal(path=file.path, line=1, key="", sentence=sentence)])
+    return UnknownKindError([Refusal(path=file.path, line=1, key="", sentence=sentence)])

@@ -20,6 +20,7 @@ from mape_k.packfiles import (
     read_text,
 )
 from mape_k.packfiles.prometheus import SCRAPE_FILE, PrometheusFile
+from mape_k.packfiles.reading import UnknownKindError
 from mape_k.packlint import (
     rules_of_alerts,
     rules_of_boards,
@@ -55,7 +56,8 @@ _TABLES = (
 )
 """The modules whose checks are entered when they are imported."""
 
-MAX_COMPLAINTS = 2000
+MAX_COMPLAINTS, MAX_FILES = 2000, 500
+_SUFFIXES = frozenset({".yml", ".yaml", ".json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,22 @@ def check_files(paths: Iterable[Path], *, without: frozenset[str] = frozenset())
         except RefusedError as error:
             refusals += error.refusals
     return Report(complaints=_complaints(_suite_of(files), without), refusals=tuple(refusals))
+
+
+def files_below(folder: Path) -> tuple[Path, ...]:
+    """Return the files in ``folder`` and below that can be checked, at most ``MAX_FILES`` looked at."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    return tuple(filter(_can_be_checked, found[:MAX_FILES]))
+
+
+def _can_be_checked(path: Path) -> bool:
+    try:
+        read_any(path)
+    except UnknownKindError:
+        return False
+    except RefusedError:
+        return True
+    return True
 
 
 def check_pack(folder: Path, *, without: frozenset[str] = frozenset()) -> Report:
@@ -292,4 +310,4 @@ def explain(name: str) -> Check:
     return CHECKS[name]
 
 
-__all__ = ["Query", "Report", "check_files", "check_pack", "explain", "suite_of_pack"]
+__all__ = ["Query", "Report", "check_files", "check_pack", "explain", "files_below", "suite_of_pack"]

@@ -1,0 +1,1 @@
+"""The corpus of faults, and how it is gone through."""
