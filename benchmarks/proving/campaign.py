@@ -8,23 +8,34 @@ from pathlib import Path
 
 from play.documents import FaultDocument
 from play.reading import read_part
-from proving.layout import alerts_of
+from proving.layout import alerts_of, rules_of
 from proving.panels import Panel, boards_of, filled
 from proving.plants import Plant
 from proving.routing import table_of
 from proving.stack import Running, running
 from proving.trial import Outcome, Trial
 
-FAULTS_OF_A_PART = 14
+FAULTS_OF_A_PART = 12
+SLOW_SECONDS = 2 * 3600
+SLOW_FACTOR = 5
+"""What is over only after hours is tried with time divided by so much more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one stack tries: some faults of a pack."""
+    """What one stack tries: some faults of a pack.
+
+    Args:
+        pack: its folder.
+        faults: by name.
+        name: of the task.
+        is_slow: whether hours pass until its alerts are over: time is divided by more, and its faults last at once.
+    """
 
     pack: Path
     faults: Mapping[str, FaultDocument]
-    number: int
+    name: str
+    is_slow: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,20 +83,29 @@ class Progress:
 
 
 def tasks_of(packs: Sequence[Path], *, only: Sequence[str] = (), quickly: int = 0) -> list[Task]:
-    """Return what there is to try.
+    """Return what there is to try, the longest first.
 
     Args:
         packs: their folders.
         only: the faults to try; empty: all.
-        quickly: so many faults of each pack at most; 0: all.
+        quickly: so many faults of each pack at most, those whose alerts fire soonest; 0: all.
     """
     tasks = []
     for pack in packs:
-        faults = {name: fault for name, fault in read_part(pack).scenarios.faults.items() if not only or name in only}
-        chosen = list(faults.items())[:quickly] if quickly else list(faults.items())
-        parts = batched_evenly(chosen, FAULTS_OF_A_PART)
-        tasks += [Task(pack=pack, faults=dict(part), number=number) for number, part in enumerate(parts)]
-    return tasks
+        every = read_part(pack).scenarios.faults.items()
+        rules = rules_of(pack)
+        slow_alerts = {rule.name for rule in rules if rule.shows_seconds >= SLOW_SECONDS}
+        chosen = [(name, fault) for name, fault in every if not only or name in only]
+        slow = {name: fault for name, fault in chosen if fault.alert in slow_alerts}
+        soon = [(name, fault) for name, fault in chosen if name not in slow]
+        if slow and not quickly:
+            tasks.append(Task(pack=pack, faults=slow, name=f"{pack.name}-slow", is_slow=True))
+        if quickly:
+            soonest = {rule.name: rule.for_seconds + rule.longest_seconds for rule in rules}
+            soon = sorted(soon, key=lambda item: soonest.get(item[1].alert, 0.0))[:quickly]
+        parts = batched_evenly(soon, FAULTS_OF_A_PART)
+        tasks += [Task(pack=pack, faults=dict(part), name=f"{pack.name}-{n}") for n, part in enumerate(parts) if part]
+    return sorted(tasks, key=lambda task: (not task.is_slow, -len(task.faults)))
 
 
 def batched_evenly(faults: Sequence[tuple[str, FaultDocument]], most: int) -> list[list[tuple[str, FaultDocument]]]:
@@ -104,6 +124,7 @@ class Campaign:
         stacks: so many at once.
         plant: the bug that is planted.
         progress: shown to people.
+        fills_panels: whether the panels of dashboards are asked for too.
     """
 
     scratch: Path
@@ -111,6 +132,7 @@ class Campaign:
     stacks: int
     plant: Plant
     progress: Progress
+    fills_panels: bool = True
     result: Result = field(default_factory=Result)
 
     async def run(self, tasks: Sequence[Task]) -> Result:
@@ -132,13 +154,19 @@ class Campaign:
 
     async def _when_free(self, free: asyncio.Semaphore, task: Task) -> None:
         async with free:
-            folder = self.scratch / f"{task.pack.name}-{task.number}"
-            async with running(task.pack, folder, self.time_scale, self.plant) as stack:
+            time_scale = self.time_scale * (SLOW_FACTOR if task.is_slow else 1)
+            async with running(task.pack, self.scratch / task.name, time_scale, self.plant) as stack:
                 trial = Trial(
-                    stack, task.faults, table_of(task.pack), self.progress.step, is_endless=self.plant.is_endless
+                    stack,
+                    task.faults,
+                    table_of(task.pack),
+                    self.progress.step,
+                    is_endless=self.plant.is_endless,
+                    is_together=task.is_slow,
                 )
                 await trial.run()
-                await self._fill(task.pack, stack)
+                if self.fills_panels:
+                    await self._fill(task.pack, stack)
             self._sum_up(task.pack, trial)
 
     async def _fill(self, pack: Path, stack: Running) -> None:

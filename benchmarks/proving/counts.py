@@ -41,7 +41,7 @@ class Division:
     def learn(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Look at what rules record; those that use others are understood once the others are."""
         for _ in range(len(rules)):
-            found = {str(rule["record"]): self.power(_said(str(rule["expr"]))) for rule in rules if "record" in rule}
+            found = {str(rule["record"]): self.power(said(str(rule["expr"]))) for rule in rules if "record" in rule}
             if found == self.counts:
                 return
             self.counts = found
@@ -64,22 +64,22 @@ class Division:
                 power = self.power(side)
             yield f"{float(token.text) / self.time_scale**power:.12g}" if power else token.text
 
-    def power(self, said: Sequence[Token]) -> int:
+    def power(self, pieces: Sequence[Token]) -> int:
         """Return the power of a count that an expression has: 1 for an increase, 0 for a rate or a quotient."""
-        parts = _split(said, SETTING)
+        parts = split(pieces, SETTING)
         if len(parts) > 1:
             return max(map(self.power, parts))
-        sides = _split(said, COMPARING)
+        sides = split(pieces, COMPARING)
         if len(sides) > 1:
-            return 0 if any(token.text == "bool" for token in said) else self.power(sides[0])
-        terms = _split(said, frozenset("+-"))
+            return 0 if any(token.text == "bool" for token in pieces) else self.power(sides[0])
+        terms = split(pieces, frozenset("+-"))
         if len(terms) > 1:
             return max(map(self.power, terms))
-        return self._product(said)
+        return self._product(pieces)
 
-    def _product(self, said: Sequence[Token]) -> int:
+    def _product(self, pieces: Sequence[Token]) -> int:
         power, sign, factor = 0, 1, list[Token]()
-        for depth, token in _deep(said):
+        for depth, token in _deep(pieces):
             if depth == 0 and token.text in {"*", "/", "%"}:
                 power += sign * self._factor(factor)
                 sign, factor = (1 if token.text == "*" else -1), []
@@ -87,40 +87,42 @@ class Division:
                 factor.append(token)
         return power + sign * self._factor(factor)
 
-    def _factor(self, said: Sequence[Token]) -> int:
+    def _factor(self, pieces: Sequence[Token]) -> int:
         """Return the power of a call, of something in brackets, or of a series."""
         power, name, inner = 0, "", list[Token]()
-        for depth, token in _deep(said):
+        for depth, token in _deep(pieces):
             if depth == 0 and token.kind == "word":
                 name = token.text if token.text not in LISTING or not name else name
                 power = max(power, self.counts.get(token.text, 0), 1 if token.text in COUNTING else 0)
                 if token.text in COUNTLESS:
                     return 0
             elif token.text == ")" and depth == 0:
-                power = max([power, *map(self.power, _split(inner, frozenset(",")))])
+                power = max([power, *map(self.power, split(inner, frozenset(",")))])
                 inner = []
             elif depth > 0 and not (token.text == "(" and depth == 1 and not inner):
                 inner.append(token)
         return power
 
 
-def _said(expr: str) -> list[Token]:
+def said(expr: str) -> list[Token]:
+    """Return the pieces of a query without spaces and comments."""
     return [token for token in tokens(expr) if token.kind != "space"]
 
 
-def _deep(said: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+def _deep(pieces: Sequence[Token]) -> Iterator[tuple[int, Token]]:
     """Yield each token with how deep in brackets it is; a bracket that opens counts as inside, one that closes not."""
     depth = 0
-    for token in said:
+    for token in pieces:
         depth += (token.text in _OPENS and token.kind == "bracket") - (
             token.text in _CLOSES and token.kind == "bracket"
         )
         yield depth, token
 
 
-def _split(said: Sequence[Token], at: frozenset[str]) -> list[list[Token]]:
+def split(pieces: Sequence[Token], at: frozenset[str]) -> list[list[Token]]:
+    """Return the parts between these words, outside brackets."""
     parts: list[list[Token]] = [[]]
-    for depth, token in _deep(said):
+    for depth, token in _deep(pieces):
         if depth == 0 and token.text in at and parts[-1]:
             parts.append([])
         else:

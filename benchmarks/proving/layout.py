@@ -15,6 +15,7 @@ from mape_k.packfiles.inventory import INVENTORY_FILE
 from play.reading import SCENARIOS_FILE
 from proving.counts import Division
 from proving.plants import Plant
+from proving.windows import Windows
 
 CONFIG = Path(__file__).parents[2] / "config"
 PACKS = CONFIG / "packs"
@@ -35,12 +36,16 @@ class Rule:
         labels: those that it adds.
         expr: the query, its durations divided.
         for_seconds: how long it must hold, divided.
+        shows_seconds: how long after a fault it may still hold, divided.
+        longest_seconds: how far it looks back at most, divided.
     """
 
     name: str
     labels: Mapping[str, str]
     expr: str
     for_seconds: float
+    shows_seconds: float = 0.0
+    longest_seconds: float = 0.0
 
     @property
     def is_always_firing(self) -> bool:
@@ -128,10 +133,14 @@ def lay_out(pack: Path, folder: Path, addresses: Addresses, time_scale: float, p
     )
 
 
+def rules_of(pack: Path) -> list[Rule]:
+    """Return the alerting rules of a pack, in true time."""
+    return list(_alerts(sorted(pack.glob("rules/*.rules.yaml"))))
+
+
 def alerts_of(pack: Path) -> list[str]:
-    """Return the names of the alerts of a pack."""
-    files = sorted(pack.glob("rules/*.rules.yaml"))
-    return list(dict.fromkeys(rule.name for rule in _alerts(files)))
+    """Return the names of the alerts of a pack; several rules may raise one."""
+    return list(dict.fromkeys(rule.name for rule in rules_of(pack)))
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401 -- as the file has it
@@ -155,15 +164,17 @@ def _change_rules(files: Sequence[Path], division: Division, plant: Plant) -> No
 
 
 def _alerts(files: Sequence[Path]) -> Iterator[Rule]:
-    for group in (group for path in files for group in _load(path)["groups"]):
-        for rule in group["rules"]:
-            if "alert" in rule:
-                yield Rule(
-                    name=rule["alert"],
-                    labels=rule.get("labels", {}),
-                    expr=str(rule["expr"]),
-                    for_seconds=_seconds(rule.get("for", "0s")),
-                )
+    rules = [rule for path in files for group in _load(path)["groups"] for rule in group["rules"]]
+    windows = Windows(rules)
+    for rule in (rule for rule in rules if "alert" in rule):
+        yield Rule(
+            name=rule["alert"],
+            labels=rule.get("labels", {}),
+            expr=str(rule["expr"]),
+            for_seconds=_seconds(rule.get("for", "0s")),
+            shows_seconds=windows.shows(str(rule["expr"])),
+            longest_seconds=windows.longest(str(rule["expr"])),
+        )
 
 
 def _seconds(duration: object) -> float:

@@ -13,7 +13,6 @@ from itertools import repeat
 
 import aiohttp
 
-from mape_k.catalogue.promql import lookback_seconds
 from play.documents import FaultDocument
 from proving.layout import Rule
 from proving.recorder import Notice
@@ -30,8 +29,8 @@ MOST_WINDOW_SECONDS = 60.0
 MOST_RESOLVING_SECONDS = 420.0
 MOST_HEALTHY_SECONDS = 30.0
 SETTLING_SECONDS = 15.0
-AFTERGLOW_SECONDS = 300.0
-"""In true time: so long after a fault its consequences may still begin."""
+AFTERGLOW_SECONDS = 3.0
+"""So much longer than a rule looks back, its alert may begin after a fault."""
 
 GROUPING_SECONDS = 600.0
 """In true time: what Alertmanager may wait until it tells of an alert."""
@@ -75,6 +74,7 @@ class Trial:
         table: who hears of which alert, as the pack's own table has it.
         told: called after each outcome.
         is_endless: whether no fault is ended, as a planted bug.
+        is_together: whether faults that have nothing to do with each other last at once.
     """
 
     running: Running
@@ -82,6 +82,7 @@ class Trial:
     table: Mapping[str, frozenset[str]]
     told: Callable[[Outcome], None]
     is_endless: bool = False
+    is_together: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
     undeclared: dict[str, str] = field(default_factory=dict)
     firing: list[Mapping[str, str]] = field(default_factory=list)
@@ -131,14 +132,27 @@ class Trial:
 
     async def _try_all(self) -> None:
         pending = dict(self.faults)
-        async with asyncio.TaskGroup() as resolving:
+        async with asyncio.TaskGroup() as group:
             while pending:
-                name = next((name for name, fault in pending.items() if self._can_begin(fault)), None)
-                if name is None:
+                names = [name for name, fault in pending.items() if self._can_begin(fault)]
+                if not names:
                     await asyncio.sleep(POLL_SECONDS)
                     continue
-                outcome = await self._try(name, pending.pop(name))
-                resolving.create_task(self._resolve(outcome))
+                wave = self._at_once({name: pending[name] for name in names}) if self.is_together else names[:1]
+                outcomes = await asyncio.gather(*(self._try(name, pending.pop(name)) for name in wave))
+                for outcome in outcomes:
+                    group.create_task(self._resolve(outcome))
+
+    def _at_once(self, faults: Mapping[str, FaultDocument]) -> list[str]:
+        """Return faults that have nothing to do with each other: neither in what they do nor in what they fire."""
+        chosen: list[str] = []
+        taken: set[str] = set()
+        for name, fault in faults.items():
+            touched = {fault.alert, *fault.also, *fault.absent, *(change.metric for change in fault.change)}
+            if not touched & taken and not fault.down:
+                chosen.append(name)
+                taken |= touched
+        return chosen or list(faults)[:1]
 
     def _can_begin(self, fault: FaultDocument) -> bool:
         """Whether what the fault fires is quiet, and nothing that it fires is waited for to end."""
@@ -183,9 +197,8 @@ class Trial:
     async def _resolve(self, outcome: Outcome) -> None:
         if outcome.fired is None:
             return
-        rules = self._rules[outcome.alert]
-        windows = max(lookback_seconds(rule.expr) for rule in rules)
-        seconds = min(windows, MOST_RESOLVING_SECONDS) + MARGIN_SECONDS + 2 * self._scaled(GROUPING_SECONDS)
+        shows = max(rule.shows_seconds for rule in self._rules[outcome.alert])
+        seconds = min(shows, MOST_RESOLVING_SECONDS) + MARGIN_SECONDS + 2 * self._scaled(GROUPING_SECONDS)
         outcome.is_resolving = True
         if await self._wait(lambda: self._is_over(outcome), seconds):
             outcome.resolved = time.monotonic() - outcome.ended
@@ -228,7 +241,8 @@ class Trial:
         if not self.outcomes:
             self.undeclared.setdefault(f"{alert} in health", alert)
             return
-        self.undeclared.setdefault(f"{alert} with {self.outcomes[-1].fault}", alert)
+        lasting = [each.fault for each in self.outcomes if not each.ended] or [f"{self.outcomes[-1].fault}, ended"]
+        self.undeclared.setdefault(f"{alert} with {' and '.join(lasting)}", alert)
 
     async def _look_back(self) -> None:
         """Find what fired between two looks."""
@@ -237,9 +251,17 @@ class Trial:
             self.undeclared[f"{alert} at some moment"] = alert
 
     def _allowed(self) -> set[str]:
-        now, afterglow = time.monotonic(), self._scaled(AFTERGLOW_SECONDS) + 1.0
-        recent = [each for each in self.outcomes if not each.ended or each.is_resolving or now - each.ended < afterglow]
-        return self.always.union(*(each.allowed for each in recent))
+        """Return what may fire now: what is declared of the faults that last, and of those that rules still see."""
+        now, allowed = time.monotonic(), set(self.always)
+        for outcome in self.outcomes:
+            past = now - outcome.ended if outcome.ended else 0.0
+            allowed |= {name for name in outcome.allowed if past < self._is_seen(name)}
+        return allowed
+
+    def _is_seen(self, alert: str) -> float:
+        """Return how long after a fault an alert may still begin because of it."""
+        rules = self._rules.get(alert, [])
+        return max((rule.for_seconds + rule.longest_seconds for rule in rules), default=0.0) + AFTERGLOW_SECONDS
 
     def _firing_names(self) -> set[str]:
         return {labels["alertname"] for labels in self.firing}
@@ -257,7 +279,7 @@ class Trial:
     def _patience(self, alert: str) -> float:
         """Return how long an alert may take to fire."""
         rules = self._rules.get(alert, [])
-        own = [rule.for_seconds + min(lookback_seconds(rule.expr), MOST_WINDOW_SECONDS) for rule in rules]
+        own = [rule.for_seconds + min(rule.longest_seconds, MOST_WINDOW_SECONDS) for rule in rules]
         return MARGIN_SECONDS + max(own, default=0.0) + self._scaled(GROUPING_SECONDS)
 
     def _scaled(self, seconds: float) -> float:
