@@ -123,5 +123,5 @@ def test_a_check_says_which_servers_are_missing_and_greets_those_that_are_there(
     assert missing.returncode == 1
     assert "MAPE_K_HTTP_SERVERS" in missing.stdout
     assert f"server desk at {system.url}" in there.stdout
-    assert "Charter" not in there.stdout
+    assert "charter" not in there.stdout
     assert system.asked == []

@@ -34,6 +34,8 @@ _OWN_HEADERS = frozenset(
         "cookie",
         "expect",
         "host",
+        "keep-alive",
+        "proxy-authorization",
         "te",
         "trailer",
         "traceparent",

@@ -112,6 +112,10 @@ def _slots(
     """Yield the slots of a call that nothing will ever fill."""
     server = call.server or (remediation.request.server if remediation.request else "")
     used = set(SLOT.findall(f"{call.path} {call.headers} {call.body}"))
+    idempotency = pack.servers[server].idempotency
+    for header in call.headers:
+        if idempotency and header.lower() == idempotency.header.lower():
+            yield (*here, "headers", header), "carries the idempotency key already; remove it"
     if SLOT_ID in used and not undoes:
         yield here, "{id} is the server's name for what it did; it is known only to what undoes that"
     elif SLOT_ID in used and pack.servers[server].id is None:

@@ -118,6 +118,7 @@ def test_a_server_may_know_neither_keys_nor_names_nor_questions(tmp_path):
         ({"request": {**PIN, "body": {"a": ["{reson}"]}}}, "request.body: {reson} is no slot"),
         ({"request": {**PIN, "body": ["a"]}}, "request.body: expected keys with values"),
         ({"request": {**PIN, "headers": {"Host": "x"}}}, "request.headers.Host: is a header that the program sets"),
+        ({"request": {**PIN, "headers": {"idempotency-KEY": "x"}}}, "request.headers.idempotency-KEY: carries the"),
         ({"request": {**PIN, "headers": {"a b": "x"}}}, "request.headers.a b: expected a header's name"),
         ({"request": {**PIN, "headers": {"X-A": "a\nb"}}}, "request.headers.X-A: expected printable ASCII"),
         ({"request": {**PIN, "headers": {"X-A": "{x}"}}}, "request.headers.X-A: {x} is no slot"),
