@@ -17,11 +17,20 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Divides every duration, for trials.")
 @click.option("--prometheus", type=_File, help="Its configuration file, to be completed.")
 @click.option("--alertmanager", type=_File, help="Its configuration file, to be completed.")
+@click.option("--no-boards", is_flag=True, help="Without --out: draw no board; drawing needs the extra `boards`.")
 @as_json
-def build_packs(*, packs: tuple[str, ...], out: Path | None, time_scale: float, use_json: bool, **bases: Any) -> None:  # noqa: ANN401
+def build_packs(
+    *,
+    packs: tuple[str, ...],
+    out: Path | None,
+    time_scale: float,
+    no_boards: bool,
+    use_json: bool,
+    **bases: Any,  # noqa: ANN401
+) -> None:
     """Write the rules and configuration of packs, in true time or for a faster trial.
 
-    Without --out, only what is made from objectives is written, into the packs' own folders.
+    Without --out only what is made from objectives is written, rules and a board, into the packs' own folders.
     """
     from mape_k.catalogue.folders import find_folder
     from mape_k.packbuild import build, generate
@@ -30,7 +39,7 @@ def build_packs(*, packs: tuple[str, ...], out: Path | None, time_scale: float, 
     if out is None:
         if time_scale != 1 or any(bases.values()):
             raise click.UsageError("--time-scale, --prometheus and --alertmanager make a copy: say --out too.")
-        written = [str(path) for folder in folders for path in generate(folder)]
+        written = [str(path) for folder in folders for path in generate(folder, boards=not no_boards)]
         emit({"written": written}, as_json=use_json, human=_show_written)
         return
     built = build(folders, out, time_scale, **bases)

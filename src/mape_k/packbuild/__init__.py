@@ -11,7 +11,7 @@ from pathlib import Path
 from mape_k.catalogue.pack_file import read_pack
 from mape_k.errors import ConfigError
 from mape_k.packbuild.draft import Draft, write_files
-from mape_k.packbuild.generated import generated_files
+from mape_k.packbuild.generated import boards_of, rule_files_of
 from mape_k.packbuild.objectives import read_objectives
 from mape_k.packbuild.scale import prometheus_flags
 from mape_k.packbuild.stack import Stack
@@ -72,13 +72,18 @@ def build(
     return built
 
 
-def generate(folder: Path) -> tuple[Path, ...]:
+def generate(folder: Path, *, boards: bool = True) -> tuple[Path, ...]:
     """Write what is made from a pack's objectives into the pack's own folder; return the files.
+
+    Args:
+        folder: of the pack.
+        boards: whether the board is drawn too; it needs the extra ``boards``.
 
     Raises:
         ConfigError: everything that is wrong with the pack or its objectives; nothing was written then.
     """
     objectives = read_objectives(folder, read_pack(folder).document.pack)
-    files = {folder / path: text for path, text in generated_files(objectives).items()}
+    made = rule_files_of(objectives) | (boards_of(objectives) if boards else {})
+    files = {folder / path: text for path, text in made.items()}
     write_files(files)
     return tuple(files)

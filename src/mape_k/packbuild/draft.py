@@ -12,7 +12,7 @@ from mape_k.catalogue.yaml_text import read_yaml
 from mape_k.errors import ConfigError
 from mape_k.packbuild import compose
 from mape_k.packbuild.fragments import ROUTES_FILE, SCRAPE_FILE, Fragment, read_routes, read_scrape_jobs
-from mape_k.packbuild.generated import RULES_FILE, generated_files
+from mape_k.packbuild.generated import RULES_FILE, rule_files_of
 from mape_k.packbuild.objectives import read_objectives
 from mape_k.packbuild.scale import (
     ALERTMANAGER_FILE,
@@ -83,9 +83,9 @@ class Draft:
 
     def _add_objectives(self, folder: Path, name: str, target: Path) -> None:
         """Take in what is made from objectives, made anew: what lies in the folder may be older than they are."""
-        made = generated_files(read_objectives(folder, name), self.time_scale)
+        made = rule_files_of(read_objectives(folder, name), self.time_scale)
         self.files |= {target / path: text for path, text in made.items()}
-        self.rule_files += [target / path for path in made if path == RULES_FILE]
+        self.rule_files += [target / path for path in made]
 
     def _add_fragments(self, folder: Path, name: str, target: Path) -> None:
         if jobs := read_scrape_jobs(folder):

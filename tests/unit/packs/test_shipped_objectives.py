@@ -1,16 +1,22 @@
 """The objectives of the shipped packs, and what is made of them."""
 
+import json
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mape_k.catalogue import shipped_packs
-from mape_k.packbuild.generated import generated_files
+from mape_k.packbuild.generated import boards_of, rule_files_of
 from mape_k.packbuild.objectives import BurnAlert, Objective, read_objectives
 from mape_k.packfiles import read_inventory
 from shipped_packs import CONFIG, document
+
+Finder = Callable[[str], Path]
 
 PACKS = tuple(pack for pack in shipped_packs().values() if (pack / "objectives").is_dir())
 OBJECTIVES = [objective for pack in PACKS for objective in read_objectives(pack, pack.name)]
@@ -23,7 +29,8 @@ of_alerts = pytest.mark.parametrize(("objective", "alert"), ALERTS, ids=lambda e
 
 @of_packs
 def test_what_lies_in_a_pack_is_what_its_objectives_make(pack: Path) -> None:
-    for path, text in generated_files(read_objectives(pack, pack.name)).items():
+    objectives = read_objectives(pack, pack.name)
+    for path, text in (rule_files_of(objectives) | boards_of(objectives)).items():
         assert (pack / path).read_text(encoding="utf-8") == text, f"write it anew: mape-k pack build {pack.name}"
 
 
@@ -90,6 +97,28 @@ def test_every_alert_and_every_recording_is_tried(pack: Path) -> None:
 def _rules(pack: Path) -> list[dict[str, Any]]:
     groups = document(pack / "rules" / "slo.rules.yaml")["groups"]
     return [rule for group in groups for rule in group["rules"]]
+
+
+@of_packs
+def test_every_panel_of_the_board_shows_something(real_tool: Finder, tmp_path: Path, pack: Path) -> None:
+    case = document(pack / "tests" / "slo.test.yaml")["tests"][0]
+    asked = [f"count({query}) > bool 0" for query in _panel_queries(pack / "dashboards" / "objectives.json")]
+    one = [{"labels": "{}", "value": 1}]
+    looks = [{"expr": expr, "eval_time": "90m", "exp_samples": one} for expr in asked]
+    shown = {"interval": case["interval"], "input_series": case["input_series"], "promql_expr_test": looks}
+    rules = [str(pack / "rules" / "slo.rules.yaml")]
+    test = {"rule_files": rules, "evaluation_interval": "1m", "tests": [shown]}
+    (tmp_path / "board.test.yaml").write_text(yaml.safe_dump(test), encoding="utf-8")
+    command = [real_tool("promtool"), "test", "rules", tmp_path / "board.test.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _panel_queries(board: Path) -> list[str]:
+    panels = json.loads(board.read_text(encoding="utf-8"))["panels"]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    assert len(found) > 10
+    return [query.replace("$slo", ".*") for query in found]
 
 
 def test_selectors_of_recordings_name_the_system_and_the_objective() -> None:
