@@ -22,6 +22,7 @@ from mape_k.text import printable
 
 Theme = Literal["auto", "light", "dark"]
 MAX_TEXT = 4000
+HALF_A_DAY = 43200.0
 _DRAWN = {
     "stat": figures,
     "gauge": figures,
@@ -93,6 +94,9 @@ def _board_view(asked: AskedBoard, plots: list[Mapping[str, Any]]) -> Mapping[st
         "file": asked.board.path.name,
         "start": _time(asked.span.start),
         "end": _time(asked.span.end),
+        "ends": [
+            _time(at)[5 if asked.span.seconds >= HALF_A_DAY else 11 : 16] for at in (asked.span.start, asked.span.end)
+        ],
         "chosen": [
             (variables[name], ", ".join(each.values)) for name, each in asked.chosen.items() if any(each.values)
         ],

@@ -69,7 +69,6 @@ BOARD = Board(
                     "Violation Types Distribution",
                     {"{{violation_type}}": f"sum by (violation_type) (increase({VIOLATIONS}[$__range]))"},
                     unit="short",
-                    decimals=0,
                     description="Shares of the types among the violations of the time range shown.",
                     height=9,
                 ),
