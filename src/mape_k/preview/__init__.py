@@ -10,8 +10,9 @@ from typing import Any
 from mape_k.errors import ConfigError, did_you_mean
 from mape_k.preview.asking import Asked, AskedBoard, Asker
 from mape_k.preview.board import BoardFile, read_board
-from mape_k.preview.page import Theme, empty_panels, render
+from mape_k.preview.page import Theme, render
 from mape_k.preview.variables import Span
+from mape_k.preview.views import empty_panels
 
 __all__ = [
     "AskedBoard",
