@@ -190,6 +190,15 @@ async def test_what_is_normal_is_not_told(desk, hold):
     assert desk.slack.sent == []
 
 
+async def test_somebody_who_is_asked_and_gives_no_answer_is_told_once_that_lasts(desk):
+    held = {"oneiric": Reason.CIRCUIT_OPEN, "dawsos": Reason.ASKED_TO_WAIT}
+    for _ in range(5):
+        await desk.cycle(ledger=a_ledger(held=held))
+    await desk.cycle()
+
+    assert desk.slack.subjects == ["oneiric gives no answer", "Over: oneiric gives no answer"]
+
+
 async def test_a_standby_leaves_telling_to_the_leader(desk):
     await desk.cycle(FROZEN, hold=Reason.STANDBY)
 

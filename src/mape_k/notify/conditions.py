@@ -36,7 +36,6 @@ _HOLDS_TOLD: Mapping[Reason, int] = {
     Reason.STORM: 0,
     Reason.INVENTORY_DROP: 0,
     Reason.BLAST_RADIUS: 0,
-    Reason.CIRCUIT_OPEN: PATIENCE_INTERVALS,
 }
 """The reasons to hold everything that people are told, and for how many intervals they must have lasted."""
 
@@ -131,6 +130,11 @@ def _of_the_daemon(report: CycleReport) -> Iterator[Condition]:
             reason.sentence,
             patience=_HOLDS_TOLD[reason],
         )
+    for server, reason in sorted(report.ledger.held.items() if report.ledger else ()):
+        if reason is Reason.CIRCUIT_OPEN:
+            text = f"{reason.sentence} Nothing is begun, renewed or undone there; what was begun is not forgotten."
+            subject = f"{server} gives no answer"
+            yield _condition(f"server {server}", subject, Urgency.CRITICAL, text, patience=PATIENCE_INTERVALS)
 
 
 def _unseen(report: CycleReport) -> str:
@@ -143,7 +147,6 @@ def _hold(report: CycleReport) -> Reason | None:
     reasons = (
         report.ledger.hold if report.ledger else None,
         plan.refusal if plan else None,
-        *(report.ledger.held.values() if report.ledger else ()),
         *(decision.reason for decision in (plan.decisions if plan else ())),
     )
     return next((reason for reason in reasons if reason in _HOLDS_TOLD), None)
