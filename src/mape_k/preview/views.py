@@ -93,7 +93,7 @@ def _marks(asked: AskedBoard) -> list[tuple[float, str]]:
         for before, at in zip([-1.0, *series.times], series.times, strict=False):
             if at - before > gap and at > asked.span.start + gap:
                 found.append((float(at), series.name))
-    return found[:100]
+    return found[:MAX_MARKS]
 
 
 def sections(panels: Sequence[Asked]) -> Iterator[Section]:
