@@ -53,7 +53,7 @@ def _show_list(document: Document) -> None:
 @click.option("--list-rules", "is_list", is_flag=True, help="Only list the rules.")
 @as_json
 @click.pass_context
-def check_packs(ctx: click.Context, *, named: tuple[str, ...], use_json: bool, **chosen: Any) -> None:  # noqa: ANN401
+def check_packs(ctx: click.Context, /, *, named: tuple[str, ...], use_json: bool, **chosen: Any) -> None:  # noqa: ANN401
     """Check packs by name or folder, and anyone's rule, dashboard, Prometheus and Alertmanager files.
 
     Without any, the packs of MAPE_K_PACKS. Plain files are looked at together. A comment "# mape-k: ignore RULE why" on

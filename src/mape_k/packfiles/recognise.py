@@ -8,7 +8,7 @@ from mape_k.packfiles.boards import Board, board_of
 from mape_k.packfiles.inventory import Inventory, inventory_of
 from mape_k.packfiles.prometheus import PrometheusFile, prometheus_file_of
 from mape_k.packfiles.reading import Refusal, UnknownKindError, YamlFile, read_text, read_yaml_file
-from mape_k.packfiles.rule_files import RuleFile, rule_file_of
+from mape_k.packfiles.rule_files import PROMETHEUS_RULE, RuleFile, rule_file_of
 
 AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board
 
@@ -27,7 +27,7 @@ def read_any(path: Path) -> AnyFile:
     file = read_yaml_file(path, content)
     value = file.value
     keys = set(value) if isinstance(value, dict) else set()
-    if "groups" in keys:
+    if "groups" in keys or (isinstance(value, dict) and value.get("kind") == PROMETHEUS_RULE):
         return rule_file_of(file)
     if {"route", "receivers"} & keys:
         return alertmanager_file_of(file, is_fragment=False)

@@ -7,6 +7,9 @@ from pathlib import Path
 from mape_k.packfiles.reading import YamlFile, read_yaml_file
 from mape_k.packfiles.shapes import Node
 
+PROMETHEUS_RULE = "PrometheusRule"
+"""The kind of a Kubernetes object that holds rules for the Prometheus operator."""
+
 _GROUP_KEYS = (
     "name",
     "interval",
@@ -89,6 +92,8 @@ def rule_file_of(file: YamlFile) -> RuleFile:
         RefusedError: everything that is wrong with its form.
     """
     root = Node(file, file.value)
+    if root["kind"].value == PROMETHEUS_RULE:
+        root = root["spec"]
     root.mapping(("groups", "namespace"))
     if "groups" not in root:
         root.refuse("expected a list of groups")

@@ -60,11 +60,13 @@ class Found:
         message: what is wrong here.
         line: where; 0: where the thing begins that was looked at.
         path: the file, where it is not that of the thing.
+        severity: where it is not that of the check.
     """
 
     message: str
     line: int = 0
     path: Path | None = None
+    severity: Severity | None = None
 
 
 Findings: TypeAlias = Iterator[Found | str]

@@ -256,15 +256,32 @@ class Condition:
     limit: float | None
 
 
+def alternatives(expr: Expr) -> Iterator[Condition]:
+    """Yield the comparisons of which each alone makes an alert fire: those that no ``and`` joins with another one."""
+    expr = bare(expr)
+    if isinstance(expr, BinaryExpr) and (str(expr.op) in {"or", "unless"} or _takes_labels(expr)):
+        yield from alternatives(expr.lhs)
+        if str(expr.op) == "or":
+            yield from alternatives(expr.rhs)
+    elif operator(expr) != "and":
+        yield from conditions(expr)
+
+
+def _takes_labels(expr: BinaryExpr) -> bool:
+    """Return whether a condition is multiplied with something for the sake of its labels alone."""
+    is_many = expr.modifier is not None and expr.modifier.card == VectorMatchCardinality.ManyToOne
+    return is_many and str(expr.op) == "*" and operator(bare(expr.lhs)) in COMPARISONS | SETS
+
+
 def conditions(expr: Expr) -> Iterator[Condition]:
     """Yield the comparisons that ``expr`` joins by ``and``, ``or`` and ``unless`` (of that its left side alone)."""
     expr = bare(expr)
     if not isinstance(expr, BinaryExpr):
         return
     op = str(expr.op)
-    if op in SETS:
+    if op in SETS or _takes_labels(expr):
         yield from conditions(expr.lhs)
-        if op != "unless":
+        if op in {"and", "or"}:
             yield from conditions(expr.rhs)
     elif op in COMPARISONS:
         left, right = expr.lhs, expr.rhs

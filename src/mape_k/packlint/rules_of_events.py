@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mape_k.packlint.labels import OF_TARGETS
-from mape_k.packlint.model import Findings, Query, Severity, check
+from mape_k.packlint.model import Findings, Found, Query, Severity, check
 from mape_k.packlint.promql import (
     AggModifierType,
     AggregateExpr,
@@ -16,6 +16,7 @@ from mape_k.packlint.promql import (
     MatchOp,
     MatrixSelector,
     VectorSelector,
+    alternatives,
     bare,
     conditions,
     function,
@@ -74,14 +75,17 @@ def _is_any(condition: Condition, name: str) -> bool:
 def window_within_for(query: Query, _: Suite) -> Findings:
     """Yield alerts on single events whose `for` outlasts their window."""
     lasting_for = query.alert.lasting if query.alert else 0.0
-    for condition in conditions(query.expr) if lasting_for else ():
+    for condition in alternatives(query.expr) if lasting_for else ():
         found = _events(condition.left)
         if found and _is_any(condition, found[0].func.name) and lasting_for >= found[2]:
-            yield f"one event is seen for {found[2]:g}s, and `for` asks for {lasting_for:g}s"
+            message = f"one event is seen for {found[2]:g}s, and `for` asks for {lasting_for:g}s"
+            is_meant = lasting_for >= 2 * found[2]
+            yield Found(message=message, severity=Severity.WARNING if is_meant else None)
             return
     longest = max(ranges(query.expr), default=0.0)
     if lasting_for and longest >= _LONG and lasting_for >= longest:
-        yield f"`for` ({lasting_for:g}s) comes on top of a window as long ({longest:g}s): it tells hours late"
+        message = f"`for` ({lasting_for:g}s) comes on top of a window as long ({longest:g}s): it tells hours late"
+        yield Found(message=message, severity=Severity.WARNING)
 
 
 @check(
@@ -95,7 +99,7 @@ def first_event_unseen(query: Query, suite: Suite) -> Findings:
     """Yield alerts on any event that miss the first one of a series."""
     if query.alert is None or _looks_at_birth(query.expr):
         return
-    for condition in conditions(query.expr):
+    for condition in alternatives(query.expr):
         found = _events(condition.left)
         name = found[0].func.name if found else ""
         is_any = name in {"rate", "irate", "increase"} and _is_any(condition, name)

@@ -28,6 +28,7 @@ from mape_k.packlint.units import COUNT, INSTANT, PER_SECOND, SHARE, TIME, Measu
 _SLIPS = tuple(sorted({60.0, 3600.0, 86400.0, 100.0, 1e3, 1e6, 1e9, 8.0, 24.0, 1440.0}))
 _LINKS = frozenset({"runbook_url", "runbook", "dashboard", "dashboard_url", "grafana_url", "playbook"})
 _CALLS = re.compile(r"(?:request|response|rpc|http|grpc|api|query|latency|call)", re.IGNORECASE)
+_LASTS = re.compile(r"expir|lifetime|uptime|(?:^|_)age(?:_|$)|start_?up|build|job|batch")
 _PER = re.compile(r"per_?(hour|minute|min|day)|(hourly|daily)", re.IGNORECASE)
 _PER_SECONDS = {"hour": 3600.0, "hourly": 3600.0, "minute": 60.0, "min": 60.0, "day": 86400.0, "daily": 86400.0}
 _SPREAD = 0.021
@@ -121,7 +122,8 @@ def limit_differs_from_text(query: Query, suite: Suite) -> Findings:
         limit = _base(condition, measure)
         limits = [each for each in told if each.is_limit and not each.within]
         others = [_base(each, found) for each in compared if (found := suite.measure(each.left))]
-        is_named = any(_close(value, each.value) for value in (limit, *others) for each in told)
+        rest = (1 - limit,) if measure.dimension == SHARE else ()
+        is_named = any(_close(value, each.value) for value in (limit, *rest, *others) for each in told)
         if limits and not is_named and not any(_is_slip(limit, each.value) for each in told):
             yield f"the text says {limits[0].text!r}, the expression {condition.limit:g}"
 
@@ -178,7 +180,8 @@ def _implausible(condition: Condition, suite: Suite) -> str:
     metric = suite.metric(name)
     if metric and metric.buckets:
         return ""
-    if measure.scale >= 1 and seconds >= 100 and _CALLS.search(name):  # noqa: PLR2004
+    is_call = _CALLS.search(name) and not _LASTS.search(name)
+    if measure.scale >= 1 and seconds >= 100 and is_call and condition.op in {">", ">="}:  # noqa: PLR2004
         return f"{condition.limit:g} seconds for {name}: milliseconds are meant"
     if measure.scale < 1 and condition.limit < 1 and condition.op in {">", ">="}:
         return f"{condition.limit:g} for {name}, which is not in seconds: seconds are meant"

@@ -1,7 +1,8 @@
 """Checks of what is done with a metric, given its type, and of names that nothing has."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from itertools import combinations
 
 from mape_k.errors import did_you_mean
@@ -9,7 +10,6 @@ from mape_k.packfiles.inventory import SERIES_OF_HISTOGRAMS
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
 from mape_k.packlint.promql import (
     BinaryExpr,
-    Call,
     Condition,
     Expr,
     MatrixSelector,
@@ -68,8 +68,9 @@ def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, sui
         return False
     if any(name + suffix in suite.series_used for suffix in ("_bucket", "_sum", "_count")):
         return True
-    if any(each.func.name == "histogram_quantile" for each in walk(query.expr) if isinstance(each, Call)):
-        return _is_grouped_by_bounds(query.expr)
+    quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile"]
+    if any(name_of(each) == name for quantile in quantiles for each in selectors(quantile)):
+        return any(map(_is_grouped_by_bounds, quantiles))
     return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None
 
 
@@ -191,11 +192,15 @@ def unknown_metric(query: Query, suite: Suite) -> Findings:
 )
 def unrecorded_series(query: Query, suite: Suite) -> Findings:
     """Yield recordings that are read and not written; in loose files only where others of their family are written."""
-    families = {name.partition(":")[0] for name in suite.recordings}
     for name in {name_of(each) for each in selectors(query.expr) if ":" in name_of(each)}:
-        is_ours = suite.pack is not None or name.partition(":")[0] in families
-        if is_ours and name not in suite.recordings:
+        if name not in suite.recordings and (suite.pack is not None or _is_misspelt(name, suite.recordings)):
             yield f"no rule here records {name}{did_you_mean(name, suite.recordings)}"
+
+
+def _is_misspelt(name: str, recorded: Iterable[str]) -> bool:
+    """Return whether a recording differs by its spelling alone, not by a number as another window or quantile would."""
+    close = get_close_matches(name, recorded, n=1, cutoff=0.85)
+    return bool(close) and sorted(re.split(r"\d+", name)) != sorted(re.split(r"\d+", close[0]))
 
 
 @check(
@@ -237,7 +242,7 @@ def _is(selector: VectorSelector, name: str) -> bool:
 
 def _near(short: str, long: str) -> str:
     """Return how two names come to mean one thing; empty: they do not."""
-    if long == short + "_total" or long.removeprefix(short) in {"_seconds", "_bytes", "_milliseconds", "_ms"}:
+    if long.removeprefix(short) in {"_seconds", "_bytes", "_milliseconds", "_ms"}:
         return "differ by the suffix alone"
     segment, _, rest = long.partition("_")
     if rest == short and short.count("_") >= 2 and short.endswith(("_total", "_seconds", "_bytes", "_ms")):  # noqa: PLR2004

@@ -277,7 +277,7 @@ def _place(path: Path, line: int, first_line: int, where: str) -> _Place:
             path=found.path or path,
             line=at,
             check=each.name,
-            severity=each.severity,
+            severity=found.severity or each.severity,
             where=printable(where),
             message=printable(found.message, 300),
             remedy=each.remedy,
