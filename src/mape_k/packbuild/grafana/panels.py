@@ -54,7 +54,7 @@ def transformations_of(panel: Panel) -> list[dashboard.DataTransformerConfig] | 
     names = {**panel.columns, **values}
     organize = {
         "excludeByName": {"Time": True},
-        "includeByName": {},
+        "includeByName": dict.fromkeys([*names, "Value"], True),  # where one of several answers, it is just Value
         "indexByName": {name: place for place, name in enumerate(names)},
         "renameByName": names,
     }
