@@ -40,7 +40,7 @@ def objectives_board(objectives: Sequence[Objective]) -> Board:
         ],
         runbooks=list(dict.fromkeys(alert.name for each in objectives for alert in each.alerts)),
         rows=[
-            Row("What is left", [*_left(system), Text("How to read it", content=_HOW.format(system=system))]),
+            Row("What is left", [*_left(system), Text("How to read it", height=3, content=_HOW.format(system=system))]),
             Row("How fast it goes", [_burn(objectives, window) for window in ("1h", "6h", "3d")]),
             Row("What happens", _happening(system)),
         ],
@@ -76,6 +76,7 @@ def _left(system: str) -> tuple[BarGauge, Table, TimeSeries]:
         columns={"slo": "What"},
         sort="What",
         width=16,
+        height=7,
         description=f"Over {BUDGET_DAYS} days, and as far back as there is history.",
     )
     course = TimeSeries(
@@ -110,21 +111,23 @@ def _burn(objectives: Sequence[Objective], window: str) -> TimeSeries:
 
 
 def _happening(system: str) -> list[TimeSeries | AlertTimeline]:
-    good = TimeSeries(
-        "Good events against their objective",
+    bad = TimeSeries(
+        "Bad events against what is allowed",
         {
-            "{{slo}}": f"1 - {_of('slo:error_ratio:rate5m', system)}",
-            "{{slo}}: objective": _of("slo:objective:ratio", system),
+            "{{slo}}": _of("slo:error_ratio:rate5m", system),
+            "{{slo}}: allowed": f"1 - {_of('slo:objective:ratio', system)}",
         },
         unit="percentunit",
-        maximum=1,
-        description="The share of good events over 5 minutes.",
+        height=9,
+        when_empty=_QUIET,
+        description="The share of bad events over 5 minutes; above what is allowed the budget is being used up.",
     )
     events = TimeSeries(
         "Events",
         {"{{slo}}": _of("slo:events:rate5m", system), "{{slo}}: bad": _of("slo:bad_events:rate5m", system)},
         unit="eps",
         logarithmic=True,
+        height=9,
         description="What is counted, over 5 minutes; with few events a share says little.",
     )
-    return [good, events, AlertTimeline("Alerts about error budgets", matchers='slo=~"$slo"')]
+    return [bad, events, AlertTimeline("Alerts about error budgets", matchers='slo!="", slo=~"$slo"')]
