@@ -94,12 +94,20 @@ def _read(found: re.Match[str], value: float, *, is_limit: bool) -> Quantity | N
         if dimension not in {BYTES, COUNT}:
             dimension, scale = COUNT, 1.0
         dimension, scale = dimension + PER_SECOND, scale / seconds
-    elif dimension == COUNT:
+    elif dimension == COUNT and not (is_limit and _is_counted(found)):
         return None
     shown = found.group() if period else f"{found.group(1)} {unit}"
     return Quantity(
         dimension=dimension, value=value * scale, number=value, text=" ".join(shown.split()), is_limit=is_limit
     )
+
+
+def _is_counted(found: re.Match[str]) -> bool:
+    """Return whether things are counted: a word follows, with a space between (not ``95th`` or ``5xx``)."""
+    unit = found.group("unit")
+    if unit in {"times", "x", "of", "is", "are", "was", "were", "and", "or", "to"}:
+        return False
+    return unit is None or found.string[found.end(1) : found.start("unit")].isspace()
 
 
 def _unit(unit: str, *, has_words: bool) -> tuple[str, float]:

@@ -74,7 +74,7 @@ def unit_slip(query: Query, suite: Suite) -> Findings:
 def _slips(query: Query, alert: Rule, suite: Suite) -> Iterator[str]:
     for condition, measure, told in _told(query, alert, suite):
         limit = _base(condition, measure)
-        if any(_close(limit, each.value) for each in told):
+        if measure.dimension == COUNT or any(_close(limit, each.value) for each in told):
             continue
         for each in told:
             if _is_slip(limit, each.value) and not (_is_frequency(each) and each.within):
@@ -121,8 +121,10 @@ def limit_differs_from_text(query: Query, suite: Suite) -> Findings:
     for condition, measure, told in _told(query, query.alert, suite):
         limit = _base(condition, measure)
         limits = [each for each in told if each.is_limit and not each.within]
+        if measure.dimension == COUNT and (len(compared) > 1 or len(limits) > 1):
+            continue
         others = [_base(each, found) for each in compared if (found := suite.measure(each.left))]
-        rest = (1 - limit,) if measure.dimension == SHARE else ()
+        rest = {SHARE: (1 - limit,), COUNT: (limit - 1, limit + 1)}.get(measure.dimension, ())
         is_named = any(_close(value, each.value) for value in (limit, *rest, *others) for each in told)
         if limits and not is_named and not any(_is_slip(limit, each.value) for each in told):
             yield f"the text says {limits[0].text!r}, the expression {condition.limit:g}"
@@ -133,8 +135,8 @@ def _told(query: Query, alert: Rule, suite: Suite) -> Iterator[tuple[Condition, 
     told = [each for text in _texts(alert) for each in quantities(text)]
     lengths = {*ranges(query.expr), alert.lasting}
     for condition in conditions(query.expr):
-        measure = suite.measure(condition.left)
-        if measure is None or not condition.limit or function(condition.left) in {"absent", "absent_over_time"}:
+        measure = suite.measure(condition.left) or Measure(dimension=COUNT, scale=1.0)
+        if not condition.limit or function(condition.left) in {"absent", "absent_over_time"}:
             continue
         fitting = [each for each in told if each.dimension == measure.dimension and each.value > 0]
         if measure.dimension == TIME:

@@ -70,7 +70,7 @@ def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, sui
         return True
     quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile"]
     if any(name_of(each) == name for quantile in quantiles for each in selectors(quantile)):
-        return any(map(_is_grouped_by_bounds, quantiles))
+        return any(map(_is_grouped_by_bounds, quantiles)) or not any(windowed(query.expr, *_RATES))
     return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None
 
 

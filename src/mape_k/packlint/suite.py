@@ -1,7 +1,7 @@
 """Files that are looked at together, and what they tell about each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,18 @@ from mape_k.packlint.promql import (
     selectors,
     without_variables,
 )
-from mape_k.packlint.units import COUNT, INSTANT, Measure, bucketed, measure, measure_of_name, measure_of_unit
+from mape_k.packlint.units import (
+    COUNT,
+    INSTANT,
+    PER_SECOND,
+    SHARE,
+    TIME,
+    Measure,
+    bucketed,
+    measure,
+    measure_of_name,
+    measure_of_unit,
+)
 
 _BUILT_IN = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 OF_EVERY_SCRAPE = frozenset(
@@ -181,7 +192,12 @@ class Suite:
         return _asking(labels, dict(rule.labels) if rule else {}, frozenset())
 
     def measure(self, expr: Expr) -> Measure | None:
-        """Return in what ``expr`` is measured."""
+        """Return in what ``expr`` is measured; seconds in a second are a share."""
+        found = self._measured(expr)
+        is_share = found is not None and found.dimension == TIME + PER_SECOND
+        return replace(found, dimension=SHARE) if found and is_share else found
+
+    def _measured(self, expr: Expr) -> Measure | None:
         return measure(expr, self._measure_of_selector)
 
     def _measure_of_selector(self, selector: VectorSelector) -> Measure | None:
@@ -203,7 +219,7 @@ class Suite:
             return None
         self._being_resolved.append(name)
         try:
-            return self.measure(self.recordings[name][0].expr)
+            return self._measured(self.recordings[name][0].expr)
         finally:
             self._being_resolved.pop()
 
