@@ -8,7 +8,7 @@ from pathlib import Path
 
 from play.documents import FaultDocument
 from play.reading import read_part
-from proving.layout import alerts_of, rules_of
+from proving.layout import Rule, alerts_of, rules_of
 from proving.panels import Panel, boards_of, filled
 from proving.plants import Plant
 from proving.routing import table_of
@@ -16,9 +16,9 @@ from proving.stack import Running, running
 from proving.trial import Outcome, Trial
 
 FAULTS_OF_A_PART = 12
-SLOW_SECONDS = 6 * 3600
+SLOW_SECONDS, SLOW_FOR_SECONDS = 6 * 3600, 3600
 SLOW_FACTOR = 5
-"""What looks back for hours is tried with time divided by so much more: the healthy time before a fault dilutes it."""
+"""What waits or looks back for hours is tried with time divided by so much more, before health dilutes its faults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def tasks_of(packs: Sequence[Path], *, only: Sequence[str] = (), quickly: int = 
     for pack in packs:
         every = read_part(pack).scenarios.faults.items()
         rules = rules_of(pack)
-        slow_alerts = {rule.name: -rule.shows_seconds for rule in rules if rule.longest_seconds >= SLOW_SECONDS}
+        slow_alerts = {rule.name: -rule.shows_seconds for rule in rules if is_slow(rule)}
         chosen = [(name, fault) for name, fault in every if not only or name in only]
         slow = {name: fault for name, fault in chosen if fault.alert in slow_alerts}
         slow = dict(sorted(slow.items(), key=lambda item: slow_alerts[item[1].alert]))
@@ -107,6 +107,11 @@ def tasks_of(packs: Sequence[Path], *, only: Sequence[str] = (), quickly: int = 
         parts = batched_evenly(soon, FAULTS_OF_A_PART)
         tasks += [Task(pack=pack, faults=dict(part), name=f"{pack.name}-{n}") for n, part in enumerate(parts) if part]
     return sorted(tasks, key=lambda task: (not task.is_slow, -len(task.faults)))
+
+
+def is_slow(rule: Rule) -> bool:
+    """Return whether a rule waits or looks back for hours."""
+    return rule.longest_seconds >= SLOW_SECONDS or rule.for_seconds >= SLOW_FOR_SECONDS
 
 
 def batched_evenly(faults: Sequence[tuple[str, FaultDocument]], most: int) -> list[list[tuple[str, FaultDocument]]]:
