@@ -92,7 +92,7 @@ GLANCE = Row(
             shows="name",
             width=3,
         ),
-        AlertTimeline("Alerts", when_empty="Nothing is pending, nothing fires", height=7),
+        AlertTimeline("Alerts", height=7),
     ],
 )
 

@@ -191,6 +191,7 @@ class AlertTimeline(Panel):
     size: ClassVar[tuple[int, int]] = (24, 8)
     _: KW_ONLY
     matchers: str = ""
+    when_empty: str = "Nothing is pending, nothing fires"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,9 @@
       grid: { ...axisStyle.grid, show: name === "left" || !plot.units.left },
       space: 26,
       size: (self, values) => values ? 14 + 6.4 * Math.max(...values.map((text) => text.length)) : 40,
-      values: (self, splits) => ticks(splits, unit),
+      values: (self, splits) => plot.log
+        ? splits.map((split) => split === null ? "" : written(split, unit))
+        : ticks(splits, unit),
     };
   }
 
