@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mape_k.packbuild.fragments import Fragment, receivers_of
+from mape_k.packbuild.scale import PlaceError
 from mape_k.packbuild.stack import DAEMON_RECEIVER
 from mape_k.packfiles import Refusal
 
@@ -16,10 +17,51 @@ Refusals: TypeAlias = list[Refusal]
 Composer: TypeAlias = Callable[[Mapping[str, Any], Sequence[Fragment]], tuple[dict[str, Any], Refusals]]
 
 
+Parts: TypeAlias = Mapping[tuple[str, ...], type]
+"""Where a configuration has lists, and of what."""
+
+_OF_PROMETHEUS: Parts = {("scrape_configs",): dict, ("rule_files",): str}
+_OF_ALERTMANAGER: Parts = {
+    ("route", "routes"): dict,
+    ("receivers",): dict,
+    ("inhibit_rules",): dict,
+    ("templates",): str,
+}
+_WORDS: Mapping[type, str] = {dict: "keys with values", str: "text"}
+
+
+def check_prometheus(base: Mapping[str, Any]) -> None:
+    """Look whether the parts of Prometheus' configuration that packs add to are what they should be.
+
+    Raises:
+        PlaceError: one is not.
+    """
+    _check_lists(base, _OF_PROMETHEUS)
+
+
+def check_alertmanager(base: Mapping[str, Any]) -> None:
+    """Look at Alertmanager's configuration, as :func:`check_prometheus` does."""
+    if not isinstance(base.get("route") or {}, dict):
+        raise PlaceError(("route",), "expected keys with values")
+    _check_lists(base, _OF_ALERTMANAGER)
+
+
+def _check_lists(base: Mapping[str, Any], parts: Parts) -> None:
+    for path, kind in parts.items():
+        items: Any = base
+        for key in path:
+            items = items.get(key) or {}
+        if items and not isinstance(items, list):
+            raise PlaceError(path, "expected a list")
+        for number, item in enumerate(items):
+            if not isinstance(item, kind):
+                raise PlaceError((*path, number), f"expected {_WORDS[kind]}")
+
+
 def with_scrape_jobs(base: Mapping[str, Any], fragments: Sequence[Fragment]) -> tuple[dict[str, Any], Refusals]:
     """Return Prometheus' configuration with the jobs of the packs behind its own, and what stands against it."""
     jobs = list(base.get("scrape_configs") or ())
-    taken: dict[Any, Fragment | None] = {job.get("job_name"): None for job in jobs if isinstance(job, dict)}
+    taken: dict[Any, Fragment | None] = {job.get("job_name"): None for job in jobs}
     added, refusals = _merged(taken, [(each, each.value) for each in fragments], ("job_name",))
     return {**base, "scrape_configs": [*jobs, *added]}, refusals
 
@@ -47,7 +89,7 @@ def with_routes(base: Mapping[str, Any], fragments: Sequence[Fragment]) -> tuple
     }
     brought = [(each, each.value.get("receivers", ())) for each in fragments]
     added, refusals = _merged(taken, brought, ("name", "receivers"))
-    known = {each.get("name") for each in (*receivers, *added) if isinstance(each, dict)}
+    known = {each.get("name") for each in (*receivers, *added)}
     for fragment in fragments:
         refusals += _strangers(fragment, known)
     inhibitions = [rule for fragment in fragments for rule in fragment.value.get("inhibit_rules", ())]
@@ -66,8 +108,8 @@ def _nested(root: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> dic
     return {**root, "routes": [*own[:place], *routes, *own[place:]]}
 
 
-def _is_the_daemons(route: object) -> bool:
-    return isinstance(route, dict) and route.get("receiver") == DAEMON_RECEIVER and route.get("continue") is True
+def _is_the_daemons(route: Mapping[str, Any]) -> bool:
+    return route.get("receiver") == DAEMON_RECEIVER and route.get("continue") is True
 
 
 def _merged(

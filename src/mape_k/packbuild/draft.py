@@ -109,6 +109,7 @@ class Draft:
         rule_files = [path.relative_to(self.out_dir) for path in self.rule_files]
 
         def change(config: Any) -> object:  # noqa: ANN401 -- as the file has it
+            compose.check_prometheus(config)
             scaled = scale_document(config, PROMETHEUS_FILE, self.time_scale)
             with_rules = compose.with_rule_files(scaled, rule_files, source.parent)
             whole = self._composed(compose.with_scrape_jobs, with_rules, self.scrape_jobs)
@@ -120,6 +121,7 @@ class Draft:
         """Take in Alertmanager's configuration with the templates beside it and the routes taken in before."""
 
         def change(config: Any) -> object:  # noqa: ANN401 -- as the file has it
+            compose.check_alertmanager(config)
             scaled = scale_document(config, ALERTMANAGER_FILE, self.time_scale)
             whole = self._composed(compose.with_routes, scaled, self.routes)
             self._add_templates(config.get("templates") or (), source.parent)

@@ -43,7 +43,12 @@ class _Receiver(_Open):
     name: _ServerName
 
 
-class _Route(_Open):
+class _Child(_Open):
+    receiver: _ServerName | None = None
+    routes: list["_Child"] = Field(default=[], max_length=500)
+
+
+class _Route(_Child):
     receiver: _ServerName
     matchers: list[str] = Field(min_length=1, max_length=20)
 

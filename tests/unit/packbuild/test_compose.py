@@ -141,6 +141,14 @@ def test_a_route_that_takes_alerts_of_others_is_refused(tmp_path: Path, matcher:
         ({"receivers": []}, "route: is missing; add it"),
         ({**routes("one"), "templates": ["x"]}, "templates: unknown key"),
         ({**routes("one"), "receivers": [{"slack_configs": []}]}, "receivers[0].name: is missing; add it"),
+        (
+            {"route": {"matchers": ["system = one"], "receiver": "default", "routes": "all"}},
+            "route.routes: expected a list",
+        ),
+        (
+            {"route": {"matchers": ["system = one"], "receiver": "default", "routes": [{"routes": [1]}]}},
+            "expected keys",
+        ),
         ("text", "expected keys with values"),
     ],
 )
@@ -208,3 +216,36 @@ def test_what_the_servers_do_not_read_comes_along_and_what_holds_in_true_time_on
     (built,) = build([folder], tmp_path / "out").packs
     found = {str(path.relative_to(built)) for path in built.rglob("*") if path.is_file()}
     assert found == {*taken, "pack.yaml", "alertmanager/routes.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"route": "all"}, ":1: route: expected keys with values"),
+        ({"route": {"routes": {"a": 1}}}, ":2: route.routes: expected a list"),
+        ({"route": {"routes": ["a"]}}, ":3: route.routes.0: expected keys with values"),
+        ({"receivers": ["team"]}, ":2: receivers.0: expected keys with values"),
+        ({"inhibit_rules": "none"}, ":1: inhibit_rules: expected a list"),
+        ({"templates": [{"a": 1}]}, ":2: templates.0: expected text"),
+    ],
+)
+def test_a_base_of_another_form_is_refused(tmp_path: Path, content: Any, told: str) -> None:
+    start = base(tmp_path, "base.yml", content)
+    with pytest.raises(ConfigError) as caught:
+        build([pack(tmp_path, "one", routes=routes("one"))], tmp_path / "out", alertmanager=start)
+    assert f"{start}{told}" in caught.value.problems
+
+
+@pytest.mark.parametrize("content", [{"scrape_configs": {"a": 1}}, {"scrape_configs": ["a"]}, {"rule_files": [1]}])
+def test_a_base_of_prometheus_of_another_form_is_refused(tmp_path: Path, content: Any) -> None:
+    start = base(tmp_path, "base.yml", content)
+    with pytest.raises(ConfigError, match=r"base\.yml:[12]: .*: expected (a list|keys with values|text)"):
+        build([pack(tmp_path, "one")], tmp_path / "out", prometheus=start)
+
+
+@pytest.mark.parametrize("content", [{}, {"route": None, "receivers": None}, {"route": {"routes": None}}])
+def test_a_base_with_next_to_nothing_in_it_is_completed(tmp_path: Path, content: Any) -> None:
+    start = base(tmp_path, "base.yml", {"note": "nothing", **content})
+    built = build([pack(tmp_path, "one", routes=routes("one"))], tmp_path / "out", alertmanager=start)
+    assert built.alertmanager
+    assert [each["name"] for each in document(built.alertmanager)["receivers"]] == ["one-team"]

@@ -210,12 +210,16 @@ SHIPPED = (
     *[(pack / "pack.yaml", PACK_FILE) for pack in PACKS],
     (CONFIG / "prometheus" / "prometheus.yml", PROMETHEUS_FILE),
     (CONFIG / "alertmanager" / "alertmanager.yml", ALERTMANAGER_FILE),
+    *[(pack / "alertmanager" / "routes.yaml", ALERTMANAGER_FILE) for pack in PACKS],
+    *[(pack / "scrape.yaml", PROMETHEUS_FILE) for pack in PACKS],
 )
 
 
 @pytest.mark.parametrize(("path", "places"), SHIPPED, ids=[path.name for path, _ in SHIPPED])
 def test_nothing_shipped_has_a_duration_outside_the_list(path: Path, places: dict[str, Scaler]) -> None:
-    marked = scale_document(document(path), dict.fromkeys(places, lambda _value, _scale: None), 60)
+    content = document(path)
+    whole = {"scrape_configs": content} if isinstance(content, list) else content
+    marked = scale_document(whole, dict.fromkeys(places, lambda _value, _scale: None), 60)
     assert [text for text in _texts(marked) if re.fullmatch(r"(\d+(ms|[smhdwy]))+", text)] == []
 
 

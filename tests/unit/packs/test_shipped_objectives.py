@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -73,6 +74,12 @@ def test_an_objective_counts_metrics_of_its_inventory_by_labels_and_bounds_that_
 def _selected(query: str) -> list[tuple[str, dict[str, str]]]:
     found = re.findall(r"([a-z_0-9]+)\{([^}]*)\}", query)
     return [(name, dict(re.findall(r'(\w+)(?:=~|!=|!~|=)"([^"]*)"', matchers))) for name, matchers in found]
+
+
+def test_what_is_shipped_is_what_the_schema_for_editors_takes() -> None:
+    schema = json.loads((CONFIG / "packs" / "objective.schema.json").read_text(encoding="utf-8"))
+    for path in CONFIG.glob("packs/*/objectives/*.yaml"):
+        jsonschema.validate(document(path), schema)
 
 
 @of_alerts
