@@ -131,6 +131,7 @@ class Campaign:
         plant: the bug that is planted.
         progress: shown to people.
         fills_panels: whether the panels of dashboards are asked for too.
+        healthy_seconds: so long at most nothing is wrong before the first fault.
     """
 
     scratch: Path
@@ -139,6 +140,7 @@ class Campaign:
     plant: Plant
     progress: Progress
     fills_panels: bool = True
+    healthy_seconds: float = 30.0
     result: Result = field(default_factory=Result)
 
     async def run(self, tasks: Sequence[Task]) -> Result:
@@ -169,6 +171,7 @@ class Campaign:
                     self.progress.step,
                     is_endless=self.plant.is_endless,
                     is_together=task.is_slow,
+                    healthy_seconds=self.healthy_seconds,
                 )
                 await trial.run()
                 if self.fills_panels:

@@ -27,7 +27,6 @@ MOST_WINDOW_SECONDS = 60.0
 """A longer window need not be full for an alert to fire: what it saw of a fault shows in it at once."""
 
 MOST_RESOLVING_SECONDS = 420.0
-MOST_HEALTHY_SECONDS = 30.0
 SETTLING_SECONDS = 15.0
 AFTERGLOW_SECONDS = 3.0
 """So much longer than a rule looks back, its alert may begin after a fault."""
@@ -75,6 +74,7 @@ class Trial:
         told: called after each outcome.
         is_endless: whether no fault is ended, as a planted bug.
         is_together: whether faults that have nothing to do with each other last at once.
+        healthy_seconds: so long at most nothing is wrong before the first fault.
     """
 
     running: Running
@@ -83,6 +83,7 @@ class Trial:
     told: Callable[[Outcome], None]
     is_endless: bool = False
     is_together: bool = False
+    healthy_seconds: float = 30.0
     outcomes: list[Outcome] = field(default_factory=list)
     undeclared: dict[str, str] = field(default_factory=dict)
     firing: list[Mapping[str, str]] = field(default_factory=list)
@@ -128,7 +129,7 @@ class Trial:
 
     async def _be_healthy(self) -> None:
         longest = max((rule.for_seconds for rule in self.running.layout.rules), default=0.0)
-        await asyncio.sleep(min(longest + 2.0, MOST_HEALTHY_SECONDS))
+        await asyncio.sleep(min(longest + 2.0, self.healthy_seconds))
 
     async def _try_all(self) -> None:
         pending = dict(self.faults)

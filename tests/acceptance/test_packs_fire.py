@@ -16,7 +16,13 @@ PLAYED = sorted(path.parent for path in PACKS.glob("*/scenarios.yaml"))
 async def test_in_health_nothing_fires_and_two_faults_of_each_pack_are_heard_and_over(tmp_path: Path) -> None:
     tasks = tasks_of(PLAYED, quickly=2)
     campaign = Campaign(
-        scratch=tmp_path, time_scale=100.0, stacks=len(tasks), plant=NONE, progress=Progress(0), fills_panels=False
+        scratch=tmp_path,
+        time_scale=100.0,
+        stacks=len(tasks),
+        plant=NONE,
+        progress=Progress(0),
+        fills_panels=False,
+        healthy_seconds=8.0,
     )
 
     result = await campaign.run(tasks)
