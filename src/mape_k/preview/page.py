@@ -33,7 +33,7 @@ def render(boards: Sequence[AskedBoard], *, theme: Theme, source: str) -> str:
     return _template().render(
         boards=[board_view(board, plots) for board in boards],
         theme=theme,
-        source=source,
+        source=without_user(source),
         style=Markup(_style()),  # noqa: S704 -- our own file
         library=Markup(library),  # noqa: S704 -- the vendored file
         script=Markup(script),  # noqa: S704 -- our own file
@@ -43,6 +43,13 @@ def render(boards: Sequence[AskedBoard], *, theme: Theme, source: str) -> str:
 
 
 _SCRIPTS = ("preview.js", "uPlot.iife.min.js")
+
+
+def without_user(address: str) -> str:
+    """Return an address without the name and password that it may hold."""
+    scheme, _, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if scheme else address
 
 
 def _style() -> str:

@@ -266,6 +266,15 @@ async def test_only_scripts_of_the_page_may_run_and_nothing_is_loaded(tmp_path: 
     assert not re.findall(r'(?:src|href)="(?!data:|#|https://)', html)
 
 
+async def test_a_password_in_the_address_of_prometheus_is_not_shown(tmp_path: Path):
+    board = await asked(a_file(tmp_path, Text("t", content="x")))
+
+    html = render([board], theme="auto", source="https://name:pass@host:9090/path@x")
+
+    assert "<li>https://host:9090/path@x</li>" in html
+    assert "pass" not in html.partition("<script")[0].partition("<body>")[2]
+
+
 async def test_a_choice_is_all_of_its_values_at_first(tmp_path: Path):
     path = a_file(
         tmp_path,

@@ -1,17 +1,34 @@
 """What `mape-k pack preview` refuses before it asks anybody, and what the pages about boards promise."""
 
+import http.server
+import logging
 import re
 import runpy
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from draw_boards import ROOT
 from mape_k.cli import cli
+from mape_k.main import ask_prometheus
 from mape_k.packbuild.grafana import draw
+from mape_k.ports import MetricSource
+from mape_k.settings import load_settings
 
 ELSEWHERE = {"PROMETHEUS_URL": "http://127.0.0.1:9"}
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Commands configure the log of the whole process; the next test gets it as this one did."""
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], force=True)
 
 
 def preview(tmp_path: Path, *arguments: str) -> Result:
@@ -37,6 +54,50 @@ def test_what_cannot_be_drawn_is_refused_with_the_remedy(tmp_path: Path, argumen
     assert refused.exit_code == 2
     assert sentence in refused.output
     assert not (tmp_path / "page.html").exists()
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Answers every query with one number, and notes who was asked by whom."""
+
+    def do_GET(self) -> None:
+        self.server.heard.append(self.headers.get("Authorization"))  # type: ignore[attr-defined]
+        body = b'{"status": "success", "data": {"resultType": "scalar", "result": [0, "7"]}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def listener() -> Iterator[http.server.ThreadingHTTPServer]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        server.heard = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("is_own", "heard"), [(True, "Bearer secret"), (False, None)])
+def test_the_token_goes_to_the_daemons_own_prometheus_only(
+    listener: http.server.ThreadingHTTPServer, is_own: bool, heard: str | None
+):
+    url = f"http://127.0.0.1:{listener.server_port}"
+    own = url if is_own else "http://127.0.0.1:9"
+    settings = load_settings(
+        {"PROMETHEUS_URL": own, "MAPE_K_PROMETHEUS_TOKEN": "secret", "STATE_DIRECTORY": "/nowhere"}
+    )
+
+    async def ask(source: MetricSource) -> float:
+        vector = await source.query("7", at=datetime.now(UTC), timeout_seconds=5)  # noqa: TID251 -- any time does
+        return float(vector.values[0])
+
+    assert ask_prometheus(settings, url, ask) == 7
+    assert listener.heard == [heard]  # type: ignore[attr-defined]
 
 
 def test_the_board_that_the_page_shows_can_be_drawn(tmp_path: Path):
