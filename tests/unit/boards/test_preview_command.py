@@ -63,6 +63,7 @@ class Listener(http.server.BaseHTTPRequestHandler):
         self.server.heard.append(self.headers.get("Authorization"))  # type: ignore[attr-defined]
         body = b'{"status": "success", "data": {"resultType": "scalar", "result": [0, "7"]}}'
         self.send_response(200)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
