@@ -63,7 +63,7 @@ BROWSER = Component(
     name="chromium", package="chromium", also_known_as=("chromium-browser", "google-chrome"), says="Chrom"
 )
 """Chromium, or a Chrome that is installed."""
-SIZES = {"chromium": "about 115 MB"}
+SIZES = {"chromium": "115 to 200 MB"}
 POSTGRESQL = "usr/lib/postgresql/15/bin"
 LIBRARIES = {
     "postgresql-15": (
