@@ -180,6 +180,31 @@ def test_a_long_window_weighs_hours_by_their_events(bench: Bench, tmp_path: Path
         bench.see(read(tmp_path), inputs, f"{ratio} < bool 0.012", f"{ratio} > bool 0.008")
 
 
+hours = st.integers(0, 1000).flatmap(lambda total: st.tuples(st.just(total), st.integers(0, total)))
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(hours, min_size=4, max_size=4).filter(lambda several: any(total for total, _ in several)))
+def test_whatever_happens_a_day_has_the_share_of_all_its_events(
+    bench: Bench, tmp_path: Path, several: list[tuple[int, int]]
+) -> None:
+    """Four hours, each with so many events and bad ones a minute."""
+    share = sum(bad for _, bad in several) / sum(total for total, _ in several)
+    inputs = [
+        series("r_total", _course([total for total, _ in several])),
+        series("e_total", _course([bad for _, bad in several])),
+    ]
+    near = [f"sum(abs(slo:error_ratio:rate{window} - {share})) < bool 0.03" for window in ("6h", "1d")]
+    bench.see(read(tmp_path), inputs, *near, at="4h")
+
+
+def _course(per_minute: list[int]) -> str:
+    """Return the values of a counter that grows by so much a minute, hour after hour."""
+    starts = [60 * sum(per_minute[:hour]) for hour in range(len(per_minute))]
+    runs = [f"{start + speed}+{speed}x59" for start, speed in zip(starts, per_minute, strict=True)]
+    return " ".join(["0", *runs])
+
+
 @pytest.mark.parametrize("key", ["good", "bad"])
 def test_a_share_stays_between_0_and_1_whatever_is_counted(bench: Bench, tmp_path: Path, key: str) -> None:
     """More good or bad events than events at all: a definition that is wrong, not a number that is."""
