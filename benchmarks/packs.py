@@ -25,8 +25,11 @@ from proving.trial import Outcome
 NAMES = ("charter", "oneiric", "cosmetica5", "dawsos", "mape-k")
 TIME_SCALE, QUICK_TIME_SCALE = 60.0, 100.0
 HEALTHY_SECONDS, QUICK_HEALTHY_SECONDS = 30.0, 10.0
-STACKS = 3
-QUICK_PACKS, QUICK_FAULTS = ("oneiric", "cosmetica5", "dawsos"), 3
+STACKS, QUICK_STACKS = 4, 5
+QUICK_FAULTS = 2
+QUICK_PANELS_SHARE = 0.8
+"""Of the panels that much has data when few faults were there: the others show what is there with a fault alone."""
+
 BAD_USAGE = 2
 
 
@@ -39,6 +42,7 @@ def main() -> int:
         return 0
     if options.plant and options.plant not in PLANTS:
         parser.error(f"--plant {options.plant}: no such bug; --list-plants lists them")
+    options.quick |= bool(options.plant)
     begun = time.monotonic()
     try:
         result = asyncio.run(_try(options))
@@ -49,24 +53,24 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = options_of(__doc__, quick=f"{QUICK_FAULTS} faults each of {', '.join(QUICK_PACKS)}, within a minute")
+    parser = options_of(__doc__, quick=f"{QUICK_FAULTS} faults of each pack, within a minute")
     parser.add_argument("--pack", action="append", metavar="NAME", help="this one alone, or its folder; several times")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="this one alone; several times")
     parser.add_argument("--time-scale", type=float, metavar="N", help=f"divide time by N in place of {TIME_SCALE:g}")
-    parser.add_argument("--stacks", type=int, default=STACKS, metavar="N", help="so many at once")
+    parser.add_argument("--stacks", type=int, metavar="N", help=f"so many at once in place of {STACKS}")
     parser.add_argument("--plant", metavar="BUG", help="plant a bug: a figure must tell of it")
     parser.add_argument("--list-plants", action="store_true", help="list the bugs and end")
     return parser
 
 
 async def _try(options: argparse.Namespace) -> Result:
-    packs = [_folder(name) for name in options.pack or (QUICK_PACKS if options.quick else NAMES)]
+    packs = [_folder(name) for name in options.pack or NAMES]
     tasks = tasks_of(packs, only=options.fault, quickly=QUICK_FAULTS if options.quick else 0)
     with tempfile.TemporaryDirectory(prefix="mape-k-packs-") as scratch:
         campaign = Campaign(
             scratch=Path(scratch),
             time_scale=_time_scale(options),
-            stacks=options.stacks,
+            stacks=options.stacks or (QUICK_STACKS if options.quick else STACKS),
             plant=PLANTS.get(options.plant, NONE),
             progress=Progress(sum(len(task.faults) for task in tasks)),
             healthy_seconds=QUICK_HEALTHY_SECONDS if options.quick else HEALTHY_SECONDS,
@@ -94,7 +98,8 @@ def _told(result: Result, options: argparse.Namespace, seconds: int) -> int:
 
 
 def _measured(result: Result, options: argparse.Namespace, seconds: int) -> tuple[Measured, Mapping[str, Limit]]:
-    wanted = _wanted(result, is_part=bool(options.quick or options.fault))
+    is_part = bool(options.quick or options.fault)
+    wanted = _wanted(result, is_part=is_part)
     counted = {name: _reached(result, wanted, name) for name in ("fired", "routed", "resolved")}
     empty = [f"{pack}: {panel}" for (pack, panel), had in result.panels.items() if had < set(panel.queries)]
     figures = {
@@ -108,7 +113,7 @@ def _measured(result: Result, options: argparse.Namespace, seconds: int) -> tupl
         "alerts": Limit(at_least=1),
         **{name: Limit(at_least=len(wanted)) for name in counted},
         "undeclared_fired": Limit(at_most=0),
-        "panels_with_data": Limit(at_least=len(result.panels)),
+        "panels_with_data": Limit(at_least=len(result.panels) * (QUICK_PANELS_SHARE if is_part else 1)),
     }
     tried = {(each.pack, each.alert) for each in result.outcomes}
     without = [

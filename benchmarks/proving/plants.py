@@ -63,16 +63,6 @@ def _swallowed(config: Document, severity: str) -> Document:
     return config
 
 
-def _muted(config: Document) -> Document:
-    """Let every alert mute every other one of its system."""
-    rule = {
-        "source_matchers": ['alertname =~ ".+"'],
-        "target_matchers": ['severity =~ "critical|warning"'],
-        "equal": ["nothing"],
-    }
-    return {**config, "inhibit_rules": [rule]}
-
-
 def _not_continued(route: Document) -> Document:
     kept = {key: value for key, value in route.items() if key != "continue"}
     return kept | ({"routes": [_not_continued(each) for each in route["routes"]]} if "routes" in route else {})
@@ -109,7 +99,6 @@ PLANTS: Mapping[str, Plant] = {
     "route_swallows_warning": Plant(
         meaning="a route takes the warnings and hands them to nobody", routes=partial(_swallowed, severity="warning")
     ),
-    "everything_muted": Plant(meaning="an inhibition matches everything", routes=_muted),
     "continue_forgotten": Plant(
         meaning="no route hands on what it took",
         routes=lambda config: {**config, "route": _not_continued(config["route"])},
