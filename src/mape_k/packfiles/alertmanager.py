@@ -10,6 +10,8 @@ from mape_k.packfiles.shapes import Node
 
 FRAGMENT = Path("alertmanager") / "routes.yaml"
 
+MAX_ROUTES, MAX_MATCHER = 1000, 2000
+
 _ROUTE_KEYS = (
     "receiver",
     "group_by",
@@ -163,6 +165,9 @@ def alertmanager_file_of(file: YamlFile, *, is_fragment: bool = False) -> Alertm
         texts=tuple(all_texts(root)),
     )
     root.settle()
+    if sum(1 for _ in read.routes()) > MAX_ROUTES or len(read.inhibitions) > MAX_ROUTES:
+        root.refuse(f"expected at most {MAX_ROUTES} routes and as many inhibitions")
+        root.settle()
     return read
 
 
@@ -221,6 +226,9 @@ def _matchers(node: Node) -> Iterator[Matcher]:
     """Yield matchers of a list; an element may hold several, as in ``{a="b", c="d"}``."""
     for each in node.each():
         text = each.text().strip()
+        if len(text) > MAX_MATCHER:
+            each.refuse(f"expected at most {MAX_MATCHER} characters")
+            continue
         inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
         for part in filter(str.strip, _BETWEEN.split(inner)):
             found = _MATCHER.fullmatch(part)

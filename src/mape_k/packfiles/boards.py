@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mape_k.packfiles.reading import Refusal, RefusedError, read_text
@@ -73,13 +74,13 @@ def board_of(path: Path, content: str) -> Board:
     if not isinstance(document.get("panels", document.get("rows")), list):
         raise _refused(path, 1, "expected a Grafana dashboard: an object with panels")
     lines = _Lines(content)
-    panels = [_panel(each, lines) for each in _panels(document, 0)]
+    panels = [_panel(each, lines) for each in islice(_panels(document, 0), MAX_PANELS)]
     return Board(
         path=path,
         content=content,
         uid=_text(document.get("uid")),
         title=_text(document.get("title")),
-        panels=tuple(panels[:MAX_PANELS]),
+        panels=tuple(panels),
     )
 
 

@@ -7,7 +7,8 @@ from mape_k.packfiles.alertmanager import Matcher
 
 _PLAIN = re.compile(r"[\w :/@%-]+(?:\|[\w :/@%-]+)*")
 _MAX_PATTERN = 200
-_COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]")
+_COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]|(?:[*+{].*){4}")
+"""What could take long to try: repetitions of repetitions, or too many of them."""
 
 
 def values_of(matcher: Matcher) -> frozenset[str] | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mape_k.packlint.templates import without_expansions
 from mape_k.packlint.units import BYTES, COUNT, PER_SECOND, SHARE, TIME
 
 _TIMES = {
@@ -26,7 +27,7 @@ _PERIODS = {
     "hour": 3600.0, "h": 3600.0, "hr": 3600.0, "day": 86400.0, "d": 86400.0,
 }  # fmt: skip
 
-_EXPANSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_MAX_TEXT = 5000
 _NUMBER = r"(?<![\w.,:/$-])(\d[\d_,]*(?:\.\d+)?|\.\d+)"
 _PERIOD = "|".join(sorted(_PERIODS, key=len, reverse=True))
 _EACH = rf"(?:/|\bper\b|\ban?\b|\beach\b|\bevery\b)\s*(?P<period>{_PERIOD})\b"
@@ -74,7 +75,7 @@ class Quantity:
 
 def quantities(text: str) -> Iterator[Quantity]:
     """Yield the quantities with a unit in ``text``, without the lengths of windows (``for 5m``)."""
-    text = _EXPANSION.sub(" ", text)
+    text = without_expansions(text)[:_MAX_TEXT]
     for found in _QUANTITY.finditer(text):
         value = float(found.group(1).replace(",", "").replace("_", ""))
         before = text[: found.start()][-40:]
@@ -139,6 +140,7 @@ def _within(found: re.Match[str], value: float, text: str, *, is_limit: bool) ->
 
 def lasting(text: str) -> Iterator[float]:
     """Yield the intervals in seconds that ``text`` gives to something: ``every 5 minutes``, ``nightly``."""
+    text = text[:_MAX_TEXT]
     for found in re.finditer(
         r"\bevery\s+(\d+(?:\.\d+)?)?\s*(nanoseconds?|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)\b",
         text,

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from mape_k.packfiles import Inventory
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
 from mape_k.packlint.promql import AggModifierType, AggregateExpr, function, name_of, selectors, walk
-from mape_k.packlint.suite import Suite
+from mape_k.packlint.suite import Suite, has_runbook
 
-_RUNBOOKS = ("runbook_url", "runbook", "playbook", "playbook_url")
 _PERSONAL = re.compile(
     r"(?:^|_)(?:user|customer|patient|client|account|order|session|request|trace|span|sale|refund|lead|transaction|correlation"
     r"|message|device|member|employee|contact|person|invoice|payment)_?(?:id|uuid|name|ref)$"
@@ -78,11 +77,10 @@ def job_without_alert_for_down(suite: Suite, _: Suite) -> Findings:
 def alert_without_runbook(query: Query, suite: Suite) -> Findings:
     """Yield alerts without runbook; in loose files only where the others have one."""
     alert = query.alert
-    if alert is None or any(alert.annotations.get(key) for key in _RUNBOOKS):
+    if alert is None or has_runbook(alert):
         return
-    others = [rule for rule in suite.rules if rule.is_alert and rule.path == alert.path and rule is not alert]
-    having = sum(any(rule.annotations.get(key) for key in _RUNBOOKS) for rule in others)
-    if suite.pack is not None or (having and having * 2 >= len(others)):
+    others = suite.alerts_of(alert.path) - 1
+    if suite.pack is not None or (suite.runbooks_of(alert.path) and suite.runbooks_of(alert.path) * 2 >= others):
         yield "no runbook is named"
 
 
@@ -98,10 +96,8 @@ def alert_without_severity(query: Query, suite: Suite) -> Findings:
     alert = query.alert
     if alert is None or alert.severity:
         return
-    others = [rule for rule in suite.rules if rule.is_alert and rule is not alert]
-    if suite.pack is not None or (
-        others and all(rule.severity for rule in others if rule.path == alert.path) and len(others) > 1
-    ):
+    others = suite.alerts_of(alert.path) - 1
+    if suite.pack is not None or (others > 1 and suite.severities_of(alert.path) == others):
         yield "no severity is given"
 
 

@@ -29,7 +29,8 @@ from mape_k.packlint.promql import (
 from mape_k.packlint.suite import Suite
 
 _PLAIN = re.compile(r"[\w /:%@=-]*(?:\|[\w /:%@=-]*)*")
-_COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]")
+_COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]|(?:[*+{].*){4}")
+"""What could take long to try: repetitions of repetitions, or too many of them."""
 _ALWAYS_KNOWN = OF_TARGETS | {"le", "quantile", "__name__"}
 
 

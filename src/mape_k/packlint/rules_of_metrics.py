@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from itertools import combinations
 
 from mape_k.errors import did_you_mean
 from mape_k.packfiles.inventory import SERIES_OF_HISTOGRAMS
@@ -229,27 +228,30 @@ def metric_in_two_spellings(suite: Suite, _: Suite) -> Findings:
     """Yield names that differ so little that one of them must be wrong; with an inventory this is known better."""
     if suite.inventories:
         return
-    names = sorted({re.sub(r"_(?:bucket|sum|count)$", "", name) for name in suite.series_used if ":" not in name})
-    for one, other in combinations(names, 2):
-        if reason := _near(one, other) or _near(other, one):
-            place = next(query for query in suite.queries if any(_is(each, other) for each in selectors(query.expr)))
-            yield Found(message=f"{place.where}: {one} and {other} {reason}", line=place.line, path=place.path)
+    names = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in suite.series_used if ":" not in name}
+    for long in sorted(names):
+        for short, reason in _shorter(long):
+            if short in names:
+                place = next(query for query in suite.queries if any(_is(each, long) for each in selectors(query.expr)))
+                message = f"{place.where}: {short} and {long} {reason}"
+                yield Found(message=message, line=place.line, path=place.path)
 
 
 def _is(selector: VectorSelector, name: str) -> bool:
     return re.sub(r"_(?:bucket|sum|count)$", "", name_of(selector)) == name
 
 
-def _near(short: str, long: str) -> str:
-    """Return how two names come to mean one thing; empty: they do not."""
-    if long.removeprefix(short) in {"_seconds", "_bytes", "_milliseconds", "_ms"}:
-        return "differ by the suffix alone"
+def _shorter(long: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that would mean the same as ``long``, and how they differ from it."""
+    for suffix in ("_seconds", "_bytes", "_milliseconds", "_ms"):
+        if long.endswith(suffix):
+            yield long.removesuffix(suffix), "differ by the suffix alone"
     segment, _, rest = long.partition("_")
-    if rest == short and short.count("_") >= 2 and short.endswith(("_total", "_seconds", "_bytes", "_ms")):  # noqa: PLR2004
-        return f"differ by the prefix {segment} alone"
-    if long.replace("requests", "request") == short or long.replace("errors", "error") == short:
-        return "differ by a plural alone"
-    return ""
+    if rest.count("_") >= 2 and rest.endswith(("_total", "_seconds", "_bytes", "_ms")):  # noqa: PLR2004
+        yield rest, f"differ by the prefix {segment} alone"
+    for plural in ("requests", "errors"):
+        if plural in long:
+            yield long.replace(plural, plural[:-1]), "differ by a plural alone"
 
 
 @check(

@@ -10,6 +10,7 @@ from mape_k.packlint.model import Findings, Found, Severity, check
 from mape_k.packlint.suite import Suite
 
 _NOBODY = re.compile(r"null|none|black_?hole|dev_?null|nobody|silent|discard|drop|void|ignore|noop", re.IGNORECASE)
+_MAX_PAIRS = 200_000
 _PAGING = ("critical", "page", "emergency", "crit")
 _LOWER = ("warning", "info", "none", "notice", "debug", "low", "ticket")
 
@@ -150,6 +151,8 @@ def _without_alerts(rule: Inhibition, alerts: Sequence[Rule]) -> str:
         return ""
     if not sources or not targets:
         return f"none of the alerts is {shown(rule.source if not sources else rule.target)}"
+    if len(sources) * len(targets) > _MAX_PAIRS:
+        return ""
     for source in sources:
         for target in targets:
             if source is not target and all(_agree(_labels(source), _labels(target), label) for label in rule.equal):

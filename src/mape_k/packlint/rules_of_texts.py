@@ -17,12 +17,12 @@ from mape_k.packlint.templates import (
     fields,
     functions,
     pipes_of_value,
+    printed,
 )
 from mape_k.packlint.units import PER_SECOND, SHARE, TIME, Measure
 
-_PRINTED = re.compile(
-    r"\{\{([^{}]*\$value[^{}]*)\}\}\s*(%|percent\b|ns\b|µs\b|us\b|ms\b|milliseconds?\b|s\b|seconds?\b"
-    r"|/h\b|per hour|/min\b|per minute)"
+_UNIT = re.compile(
+    r"\s*(%|percent\b|ns\b|µs\b|us\b|ms\b|milliseconds?\b|s\b|seconds?\b|/h\b|per hour|/min\b|per minute)"
 )
 _SCALES = {
     "%": (SHARE, 0.01), "percent": (SHARE, 0.01),
@@ -59,8 +59,9 @@ def value_in_another_unit(query: Query, suite: Suite) -> Findings:
         for pipe in pipes_of_value(text):
             if measure and (reason := _misread(pipe, measure)):
                 yield Found(message=f"{key}: {reason}", line=line)
-        for inside, unit in _PRINTED.findall(text):
-            if measure and not _HUMANE.search(inside) and (reason := _mislabelled(unit, measure)):
+        for inside, after in printed(text):
+            unit = _UNIT.match(after)
+            if measure and unit and not _HUMANE.search(inside) and (reason := _mislabelled(unit.group(1), measure)):
                 yield Found(message=f"{key}: {reason}", line=line)
 
 

@@ -1,5 +1,6 @@
 """Files that are looked at together, and what they tell about each other."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -42,6 +43,14 @@ OF_EVERY_SCRAPE = frozenset(
     | {"scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"}
 )
 _RESOLVED_AT_MOST = 5
+
+
+_RUNBOOKS = ("runbook_url", "runbook", "playbook", "playbook_url")
+
+
+def has_runbook(alert: Rule) -> bool:
+    """Return whether an alert says where to read what to do."""
+    return any(alert.annotations.get(key) for key in _RUNBOOKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,26 @@ class Suite:
         """Every alert, those for Loki too."""
         of_logs = (rule for file in self.log_rules for rule in file.rules)
         return tuple(rule for rule in (*self.rules, *of_logs) if rule.is_alert)
+
+    @cached_property
+    def _per_file(self) -> Mapping[Path, Counter[str]]:
+        found: dict[Path, Counter[str]] = {}
+        for alert in filter(lambda rule: rule.is_alert, self.rules):
+            counter = found.setdefault(alert.path, Counter())
+            counter.update(alerts=1, runbooks=has_runbook(alert), severities=bool(alert.severity))
+        return found
+
+    def alerts_of(self, path: Path) -> int:
+        """Return how many alerts a file has."""
+        return self._per_file[path]["alerts"]
+
+    def runbooks_of(self, path: Path) -> int:
+        """Return how many alerts of a file name a runbook."""
+        return self._per_file[path]["runbooks"]
+
+    def severities_of(self, path: Path) -> int:
+        """Return how many alerts of a file have a severity."""
+        return self._per_file[path]["severities"]
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:

@@ -32,17 +32,21 @@ def suppressions(content: str) -> Iterator[Suppression]:
     if "mape-k:" not in content:
         return
     lines = content.splitlines()
+    following = _following(lines)
     for number, line in enumerate(lines, 1):
         if found := _ASKED.search(line):
-            about = number if line[: found.start()].strip() else _next(lines, number)
+            about = number if line[: found.start()].strip() else following[number - 1]
             yield Suppression(line=number, about=about, check=found.group("check"), why=found.group("why"))
 
 
-def _next(lines: list[str], number: int) -> int:
-    for after in range(number, len(lines)):
-        if lines[after].strip() and not _COMMENT.match(lines[after]):
-            return after + 1
-    return number
+def _following(lines: list[str]) -> list[int]:
+    """Return for each line the number of the next one that is no comment, itself counted."""
+    following, after = [0] * len(lines), len(lines)
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].strip() and not _COMMENT.match(lines[index]):
+            after = index + 1
+        following[index] = after
+    return following
 
 
 def is_suppressed(complaint: Complaint, asked: Mapping[str, list[int]]) -> bool:

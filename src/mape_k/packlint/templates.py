@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _PIECE = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)*')
       | (?P<comment>/\*.*?\*/)
@@ -47,13 +46,36 @@ class Piece:
     text: str
 
 
+def spans(template: str) -> Iterator[tuple[int, int]]:
+    """Yield where each ``{{ … }}`` begins and ends."""
+    start = template.find("{{")
+    while start >= 0 and (end := template.find("}}", start)) >= 0:
+        yield start, end + 2
+        start = template.find("{{", end + 2)
+
+
 def actions(template: str) -> Iterator[tuple[Piece, ...]]:
     """Yield what stands between each ``{{`` and ``}}``."""
-    for action in _ACTION.finditer(template):
-        pieces = (
-            Piece(kind=found.lastgroup or "other", text=found.group()) for found in _PIECE.finditer(action.group(1))
-        )
+    for start, end in spans(template):
+        inside = template[start + 2 : end - 2].strip("- \n\t")
+        pieces = (Piece(kind=found.lastgroup or "other", text=found.group()) for found in _PIECE.finditer(inside))
         yield tuple(piece for piece in pieces if not piece.text.isspace() and piece.kind != "comment")
+
+
+def printed(template: str) -> Iterator[tuple[str, str]]:
+    """Yield each ``{{ … }}`` that shows the value, and the text that follows it."""
+    for start, end in spans(template):
+        if "$value" in template[start:end]:
+            yield template[start:end], template[end : end + 20]
+
+
+def without_expansions(template: str) -> str:
+    """Return the text between the ``{{ … }}``."""
+    parts, after = [], 0
+    for start, end in spans(template):
+        parts.append(template[after:start])
+        after = end
+    return " ".join([*parts, template[after:]])
 
 
 def functions(template: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Whatever a file holds, it is checked or refused in one line each; nothing brings the checks down."""
 
 import json
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -160,3 +161,25 @@ def test_no_dashboard_brings_the_checks_down(document):
 @given(st.text(max_size=200))
 def test_no_text_brings_the_checks_down(text):
     check("".join(each for each in text if not "\ud800" <= each <= "\udfff"))
+
+
+LONG = {
+    "braces": "{{" * 50_000,
+    "numbers": "1 1 more than 5 per " * 20_000,
+    "values": "{{ $value " * 30_000,
+    "commas": "a=b," * 30_000,
+    "pattern": "a =~ (" + "a*" * 1000 + ")b",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_no_long_text_takes_long(tmp_path, text):
+    alert = {"alert": "A", "expr": 'a{b=~"(x+x+)+y"} > 5', "labels": {"a": text}, "annotations": {"summary": text}}
+    rules, routes = tmp_path / "rules.yaml", tmp_path / "routes.yaml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [alert]}]}, width=10**9))
+    routes.write_text(yaml.safe_dump({"route": {"receiver": text, "matchers": [text]}, "receivers": [{"name": text}]}))
+
+    began = time.process_time()
+    check_files([rules, routes])
+
+    assert time.process_time() - began < 20
