@@ -106,7 +106,7 @@ class _Lines:
 
     def of(self, key: str, text: str) -> int:
         forms = {json.dumps(text), json.dumps(text, ensure_ascii=False)}
-        for wanted in (f'"{key}": {form}' for form in forms):
+        for wanted in (f'"{key}":{space}{form}' for form in forms for space in (" ", "")):
             at = self._content.find(wanted, self._after.get(wanted, 0))
             if at >= 0:
                 self._after[wanted] = at + 1

@@ -1,6 +1,8 @@
 """The command ``mape-k pack check``, as people and CI systems call it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,12 @@ def test_a_rule_that_looks_at_several_files_sees_those_of_one_call():
 
     assert "[inhibition-matches-nothing]" in together.stdout
     assert alone.exit_code == 0
+
+
+def test_without_the_parser_the_command_says_what_to_install():
+    program = "import sys; sys.modules['promql_parser'] = None; from mape_k.cli import main; main()"
+    command = [sys.executable, "-c", program, "pack", "check", str(GOOD)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 2
+    assert result.stderr == "mape-k: checking rules needs promql-parser; install it with: pip install 'mape-k[lint]'\n"
