@@ -132,17 +132,39 @@ class Trial:
         await asyncio.sleep(min(longest + 2.0, self.healthy_seconds))
 
     async def _try_all(self) -> None:
-        pending = dict(self.faults)
+        pending, waiting_since = dict(self.faults), time.monotonic()
         async with asyncio.TaskGroup() as group:
             while pending:
                 names = [name for name, fault in pending.items() if self._can_begin(fault)]
                 if not names:
                     await asyncio.sleep(POLL_SECONDS)
+                    if time.monotonic() - waiting_since > max(map(self._quiet_within, pending.values())):
+                        self.outcomes += [self._never_begun(name, fault) for name, fault in pending.items()]
+                        return
                     continue
                 wave = self._at_once({name: pending[name] for name in names}) if self.is_together else names[:1]
                 outcomes = await asyncio.gather(*(self._try(name, pending.pop(name)) for name in wave))
+                waiting_since = time.monotonic()
                 for outcome in outcomes:
                     group.create_task(self._resolve(outcome))
+
+    def _quiet_within(self, fault: FaultDocument) -> float:
+        """Return how long the alerts of a fault may take to be quiet after other faults."""
+        rules = [rule for name in (fault.alert, *fault.also) for rule in self._rules.get(name, ())]
+        shows = max((rule.shows_seconds for rule in rules), default=0.0)
+        return min(shows, MOST_RESOLVING_SECONDS) + 2 * MARGIN_SECONDS + 2 * self._scaled(GROUPING_SECONDS)
+
+    def _never_begun(self, name: str, fault: FaultDocument) -> Outcome:
+        outcome = self._outcome(name, fault)
+        outcome.complaints.append(
+            f"{fault.alert} or what goes with it fired all the time before this fault could begin"
+        )
+        return outcome
+
+    def _outcome(self, name: str, fault: FaultDocument) -> Outcome:
+        allowed = frozenset({fault.alert, *fault.also})
+        pack, now = self.running.layout.pack, time.monotonic()
+        return Outcome(pack=pack, fault=name, alert=fault.alert, allowed=allowed, begun=now)
 
     def _at_once(self, faults: Mapping[str, FaultDocument]) -> list[str]:
         """Return faults that have nothing to do with each other: neither in what they do nor in what they fire."""
@@ -161,13 +183,7 @@ class Trial:
         return fault.alert not in self._firing_names() and not unresolved & {fault.alert, *fault.also}
 
     async def _try(self, name: str, fault: FaultDocument) -> Outcome:
-        outcome = Outcome(
-            pack=self.running.layout.pack,
-            fault=name,
-            alert=fault.alert,
-            allowed=frozenset({fault.alert, *fault.also}),
-            begun=time.monotonic(),
-        )
+        outcome = self._outcome(name, fault)
         self.outcomes.append(outcome)
         await self.running.begin(name)
         if await self._wait(lambda: self._note_labels(outcome), self._patience(fault.alert)):

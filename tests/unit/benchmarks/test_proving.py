@@ -13,6 +13,7 @@ from proving.panels import boards_of, filled_in
 from proving.plants import PLANTS
 from proving.recorder import Notice, Recorder
 from proving.routing import table_of
+from proving.windows import Windows
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,29 @@ def test_the_panels_of_a_board_are_those_that_ask_prometheus(tmp_path):
     (board,) = boards_of(tmp_path)
 
     assert [(str(panel), panel.queries) for panel in board.panels] == [("One: Rate", ("a",)), ("One: Inner", ("c",))]
+
+
+def test_a_rule_looks_back_through_what_others_record_and_the_shorter_of_two_windows_ends_it():
+    windows = Windows(
+        [
+            {"record": "x:bad:rate6h", "expr": "sum(rate(bad_total[6h]))"},
+            {"record": "x:ratio:rate6h", "expr": "x:bad:rate6h / sum(rate(all_total[6h]))"},
+            {"record": "x:ratio:rate30m", "expr": "sum(rate(bad_total[30m])) / sum(rate(all_total[30m]))"},
+        ]
+    )
+
+    assert windows.longest("x:ratio:rate6h > 0.1") == 21_600
+    assert windows.shows("x:ratio:rate6h > 0.1 and x:ratio:rate30m > 0.1") == 1800
+    assert windows.shows("x:ratio:rate30m > 0.1 or rate(a_total[1h]) > 2") == 3600
+    assert windows.shows("up == 0") == 0
+
+
+def test_what_looks_back_for_hours_is_tried_apart():
+    tasks = tasks_of([PACKS / "oneiric"])
+    apart = {fault.alert for task in tasks if task.is_slow for fault in task.faults.values()}
+
+    assert "OneiricResolutionSuccessBudgetLeak" in apart
+    assert "OneiricDown" not in apart
 
 
 def test_a_rule_that_looks_at_nothing_fires_for_ever():
