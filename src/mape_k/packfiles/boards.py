@@ -9,6 +9,8 @@ from pathlib import Path
 from mape_k.packfiles.reading import Refusal, RefusedError, read_text
 
 MAX_PANELS = 500
+OF_FIELDS = "of its fields"
+"""The unit of a panel that gives one to some of its fields alone."""
 _DEPTH = 5
 
 
@@ -135,7 +137,7 @@ def _panel(panel: Mapping[str, object], lines: _Lines) -> Panel:
         title=title,
         kind=_text(panel.get("type")),
         description=_text(panel.get("description")),
-        unit=_text(defaults.get("unit")),
+        unit=_unit(panel),
         limits=tuple(value for step in steps if (value := _number(_mapping(step).get("value"))) is not None),
         queries=tuple((lines.of("expr", query), query) for query in queries if query),
         source=next(filter(None, (_source(each) for each in (panel, *targets))), ""),
@@ -143,7 +145,21 @@ def _panel(panel: Mapping[str, object], lines: _Lines) -> Panel:
 
 
 def _source(holder: Mapping[str, object]) -> str:
-    return _text(_mapping(holder.get("datasource")).get("type"))
+    """Return the kind of a data source; old dashboards have its name in the place."""
+    name = _text(holder.get("datasource")).lower()
+    named = next((kind for kind in ("loki", "prometheus", "elasticsearch", "influx", "sql") if kind in name), "")
+    return _text(_mapping(holder.get("datasource")).get("type")) or named
+
+
+def _unit(panel: Mapping[str, object]) -> str:
+    """Return a panel's unit; old panels have it at the axis or at themselves, others at single fields."""
+    config = _mapping(panel.get("fieldConfig"))
+    axis = _mapping(next(iter(_list(panel.get("yaxes"))), None))
+    plain = (
+        _text(_mapping(config.get("defaults")).get("unit")) or _text(axis.get("format")) or _text(panel.get("format"))
+    )
+    settings = [each for field in _list(config.get("overrides")) for each in _list(_mapping(field).get("properties"))]
+    return plain or next((OF_FIELDS for each in settings if _mapping(each).get("id") == "unit"), "")
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """What a file of anyone is, told by what it holds."""
 
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,9 +10,12 @@ from mape_k.packfiles.inventory import Inventory, inventory_of
 from mape_k.packfiles.prometheus import PrometheusFile, prometheus_file_of
 from mape_k.packfiles.reading import Refusal, UnknownKindError, YamlFile, read_text, read_yaml_file
 from mape_k.packfiles.rule_files import PROMETHEUS_RULE, RuleFile, rule_file_of
+from mape_k.packfiles.texts import TemplateFile
 
-AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board
+AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board | TemplateFile
 
+MAX_HEAD = 2000
+_DEFINES = re.compile(r"^\s*\{\{-?\s*(?:define\s+\"|/\*)", re.MULTILINE)
 _PROMETHEUS_KEYS = {"scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "scrape_config_files"}
 
 
@@ -22,6 +26,8 @@ def read_any(path: Path) -> AnyFile:
         RefusedError: it is none of them, or everything that is wrong with its form.
     """
     content = read_text(path)
+    if path.suffix == ".tmpl" or _DEFINES.search(content[:MAX_HEAD]):
+        return TemplateFile(path=path, content=content)
     if path.suffix == ".json" or content.lstrip()[:1] == "{":
         return board_of(path, content)
     file = read_yaml_file(path, content)
@@ -33,6 +39,8 @@ def read_any(path: Path) -> AnyFile:
         return alertmanager_file_of(file, is_fragment=False)
     if "metrics" in keys:
         return inventory_of(file)
+    if "tests" in keys:
+        raise _unknown(file)
     if _PROMETHEUS_KEYS & keys or keys == {"global"} or _is_job_list(value):
         return prometheus_file_of(file)
     raise _unknown(file)

@@ -46,6 +46,19 @@ class Runbook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateFile:
+    """Templates of Alertmanager's notifications.
+
+    Args:
+        path: of the file.
+        content: its text.
+    """
+
+    path: Path
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """A file with a service level objective.
 

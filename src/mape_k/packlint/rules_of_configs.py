@@ -110,7 +110,7 @@ _ADDRESSES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 )
 def environment_variable(file: AlertmanagerFile, _: Suite) -> Findings:
     """Yield texts of Alertmanager's file that look like environment variables."""
-    yield from _variables(file.texts)
+    yield from _variables(file.texts, "")
 
 
 @check(
@@ -122,12 +122,14 @@ def environment_variable(file: AlertmanagerFile, _: Suite) -> Findings:
 )
 def environment_variable_in_prometheus(file: PrometheusFile, _: Suite) -> Findings:
     """Yield texts of Prometheus' file that look like environment variables; ``${1}`` is a group of a pattern."""
-    yield from _variables(file.texts)
+    yield from _variables(file.texts, file.content)
 
 
-def _variables(texts: tuple[tuple[int, str], ...]) -> Iterator[Found]:
+def _variables(texts: tuple[tuple[int, str], ...], content: str) -> Iterator[Found]:
+    """A part of a pattern may have a name, and is then used like a variable."""
     for line, text in texts:
-        if "{{" not in text and (found := _VARIABLE.search(text)):
+        found = _VARIABLE.search(text) if "{{" not in text else None
+        if found and f"(?P<{found.group().strip('${}')}>" not in content:
             yield Found(message=f"{found.group()} is not replaced", line=line)
 
 

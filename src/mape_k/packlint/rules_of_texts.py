@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mape_k.errors import did_you_mean
 from mape_k.packfiles import AlertmanagerFile, Rule
 from mape_k.packfiles.alertmanager import Route
+from mape_k.packfiles.texts import TemplateFile
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
 from mape_k.packlint.suite import Suite
 from mape_k.packlint.templates import (
@@ -160,22 +161,43 @@ def value_as_label(query: Query, _: Suite) -> Findings:
 def unknown_notification_function(file: AlertmanagerFile, _: Suite) -> Findings:
     """Yield texts of receivers that Alertmanager cannot expand."""
     for line, text in file.texts:
-        for name in functions(text):
+        for message in (*_not_expanded(text), *_strange_fields(text)):
+            yield Found(message=message, line=line)
+
+
+@check(
+    "unknown-function-in-template",
+    TemplateFile,
+    Severity.ERROR,
+    "A notification whose template calls a function that Alertmanager lacks is never sent.",
+    remedy="use a function that Alertmanager's templates have; instead of default: {{ if … }}…{{ else }}…{{ end }}",
+)
+def unknown_function_in_template(file: TemplateFile, _: Suite) -> Findings:
+    """Yield what Alertmanager cannot expand in a file of templates."""
+    for number, line in enumerate(file.content.splitlines(), 1):
+        for name in functions(line):
             if name not in OF_ALERTMANAGER:
-                yield Found(message=f"no function {name}{did_you_mean(name, OF_ALERTMANAGER)}", line=line)
-        if reason := broken(text):
-            yield Found(message=reason, line=line)
-        for steps in fields(text):
-            strange = [step for step in steps[1:2] if step not in FIELDS_OF_ALERTMANAGER and steps[0] in {"", "$"}]
-            if strange and not _in_own_scope(text):
-                meant = did_you_mean(strange[0], FIELDS_OF_ALERTMANAGER)
-                yield Found(message=f"a notification has no field {strange[0]}{meant}", line=line)
-        if any(
-            piece.text in {"$labels", "$value"} or piece.text.startswith("$labels.")
-            for each in actions(text)
-            for piece in each
-        ):
-            yield Found(message="$labels and $value exist in Prometheus' templates alone", line=line)
+                yield Found(message=f"no function {name}{did_you_mean(name, OF_ALERTMANAGER)}", line=number)
+    if reason := broken(file.content):
+        yield reason
+
+
+def _not_expanded(text: str) -> Iterator[str]:
+    for name in functions(text):
+        if name not in OF_ALERTMANAGER:
+            yield f"no function {name}{did_you_mean(name, OF_ALERTMANAGER)}"
+    if reason := broken(text):
+        yield reason
+
+
+def _strange_fields(text: str) -> Iterator[str]:
+    for steps in fields(text):
+        strange = [step for step in steps[1:2] if step not in FIELDS_OF_ALERTMANAGER and steps[0] in {"", "$"}]
+        if strange and not _in_own_scope(text):
+            yield f"a notification has no field {strange[0]}{did_you_mean(strange[0], FIELDS_OF_ALERTMANAGER)}"
+    words = [piece.text for each in actions(text) for piece in each]
+    if any(word in {"$labels", "$value"} or word.startswith("$labels.") for word in words):
+        yield "$labels and $value exist in Prometheus' templates alone"
 
 
 def _in_own_scope(text: str) -> bool:

@@ -21,6 +21,7 @@ from mape_k.packfiles import (
 )
 from mape_k.packfiles.prometheus import SCRAPE_FILE, PrometheusFile
 from mape_k.packfiles.reading import UnknownKindError
+from mape_k.packfiles.texts import TemplateFile
 from mape_k.packlint import (
     rules_of_alerts,
     rules_of_boards,
@@ -57,7 +58,7 @@ _TABLES = (
 """The modules whose checks are entered when they are imported."""
 
 MAX_COMPLAINTS, MAX_FILES = 2000, 500
-_SUFFIXES = frozenset({".yml", ".yaml", ".json"})
+_SUFFIXES = frozenset({".yml", ".yaml", ".json", ".tmpl"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +166,7 @@ def _suite_of(files: Sequence[AnyFile]) -> Suite:
         prometheuses=_of(files, PrometheusFile),
         inventories=_of(files, Inventory),
         boards=_of(files, Board),
+        templates=_of(files, TemplateFile),
     )
 
 
@@ -228,7 +230,8 @@ def _subjects(suite: Suite) -> Iterator[tuple[object, Path, int, int, str]]:
     asked: tuple[Query | BrokenQuery, ...] = (*suite.queries, *suite.broken_queries)
     for query in asked:
         yield query, query.path, query.line, query.first_line, query.where
-    files: tuple[AnyFile, ...] = (*suite.alertmanagers, *suite.prometheuses, *suite.inventories, *suite.boards)
+    configurations: tuple[AnyFile, ...] = (*suite.alertmanagers, *suite.prometheuses, *suite.templates)
+    files: tuple[AnyFile, ...] = (*configurations, *suite.inventories, *suite.boards)
     for file in files:
         yield file, file.path, 1, 0, _kind(file)
     for path in _paths(suite):
@@ -239,6 +242,7 @@ def _subjects(suite: Suite) -> Iterator[tuple[object, Path, int, int, str]]:
 
 def _kind(file: AnyFile) -> str:
     names = {AlertmanagerFile: "Alertmanager", PrometheusFile: "Prometheus", Inventory: "inventory", Board: "dashboard"}
+    names[TemplateFile] = "template"
     return names.get(type(file), "file")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mape_k.packfiles import AlertmanagerFile, Board, Inventory, Metric, PackFolder, Panel, Rule, RuleFile
 from mape_k.packfiles.prometheus import PrometheusFile, ScrapeJob
-from mape_k.packfiles.texts import Objective, Runbook
+from mape_k.packfiles.texts import Objective, Runbook, TemplateFile
 from mape_k.packlint.labels import OF_TARGETS, OF_THE_SCRAPE, UNKNOWN, Labels, labels_of
 from mape_k.packlint.model import Query
 from mape_k.packlint.promql import (
@@ -77,6 +77,7 @@ class Suite:
         boards: dashboards.
         objectives: service level objectives.
         runbooks: for people.
+        templates: of notifications.
         pack: the pack that they are, which is then known to be complete; None: somebody's files.
         jobs: further scrape jobs and their intervals in seconds, as a pack knows them.
         signals: queries of a pack's signals: file, line, name and PromQL.
@@ -90,6 +91,7 @@ class Suite:
     boards: Sequence[Board] = ()
     objectives: Sequence[Objective] = ()
     runbooks: Sequence[Runbook] = ()
+    templates: Sequence[TemplateFile] = ()
     pack: PackFolder | None = None
     jobs: Mapping[str, float] = field(default_factory=dict)
     signals: Sequence[tuple[Path, int, str, str]] = ()
@@ -143,7 +145,9 @@ class Suite:
         for board in self.boards:
             for panel in board.panels:
                 for line, text in panel.queries if panel.source in {"", "prometheus"} else ():
-                    yield _of_panel(board.path, panel, line, text)
+                    query = _of_panel(board.path, panel, line, text)
+                    if isinstance(query, Query) or not _is_beyond(panel, text):
+                        yield query
 
     def _of_signals(self) -> Iterator[Query | BrokenQuery]:
         for path, line, name, text in self.signals:
@@ -268,6 +272,11 @@ class Suite:
         if metric is not None:
             return metric.type == "counter" or (metric.type == "histogram" and name != metric.name)
         return ":" not in name and name.endswith(("_total", "_count", "_bucket"))
+
+
+def _is_beyond(panel: Panel, text: str) -> bool:
+    """Return whether a text that is no PromQL may be right: variables can stand for anything, and it may be LogQL."""
+    return "$" in text or "[[" in text or (not panel.source and text.lstrip().startswith("{") and "|" in text)
 
 
 def _asking(labels: Labels, asked: Mapping[str, str], absent: frozenset[str]) -> Labels:
