@@ -122,7 +122,7 @@ def _measured(result: Result, options: argparse.Namespace, seconds: int) -> tupl
     conditions: dict[str, Any] = {
         "packs": list(result.alerts),
         "faults": len(result.outcomes),
-        "part": f"{QUICK_FAULTS} faults of each pack, those that fire soonest" if options.quick else "all",
+        "part": _part(options),
         "alerts_left_out": sum(map(len, result.alerts.values())) - len(wanted),
         "time_scale": _time_scale(options),
         "seconds": seconds,
@@ -137,6 +137,12 @@ def _measured(result: Result, options: argparse.Namespace, seconds: int) -> tupl
     return Measured(
         figures=figures, conditions={key: value for key, value in conditions.items() if value != []}
     ), limits
+
+
+def _part(options: argparse.Namespace) -> str:
+    if options.fault:
+        return "the named faults"
+    return f"{QUICK_FAULTS} faults of each pack, those that fire soonest" if options.quick else "every fault"
 
 
 def _wanted(result: Result, *, is_part: bool) -> list[tuple[str, str]]:
