@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import urljoin
 
 from mape_k.errors import ConfigError
-from mape_k.model.span import Span, SpanRef
+from mape_k.model import Span, SpanRef
 
 try:
     import requests

@@ -13,8 +13,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 from mape_k.analyze import Analyst
 from mape_k.errors import MapeKError, StoreError
 from mape_k.execute import Executor
-from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Phase, PhaseTiming, WokenBy
-from mape_k.model.span import SpanRef
+from mape_k.model import Catalogue, CycleReport, CycleResult, Ledger, Mode, Phase, PhaseTiming, SpanRef, WokenBy
 from mape_k.monitor import Monitor
 from mape_k.plan import make_plan
 from mape_k.ports import Clock, Journal

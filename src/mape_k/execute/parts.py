@@ -1,10 +1,9 @@
 """The parts of an action: what is sent for each, under which key, and how far it has come."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mape_k.model import Execution, PolicyRequest, part_id
+from mape_k.model import Execution, PolicyRequest, SpanRef, part_id
 
 UNNAMED = ""
 """Stands in for the name of a policy that is taken to be in force though its answer never came."""
@@ -46,5 +45,4 @@ def named(execution: Execution, number: int, policy_id: str) -> dict[str, object
 
 def traceparent(execution: Execution) -> str:
     """Return a W3C trace context that is the same for every request of one execution."""
-    digest = hashlib.sha256(execution.execution_id.encode()).hexdigest()
-    return f"00-{digest[:32]}-{digest[32:48]}-01"
+    return SpanRef.of(execution.execution_id).traceparent

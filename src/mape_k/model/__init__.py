@@ -96,6 +96,7 @@ from mape_k.model.reading import (
 )
 from mape_k.model.reason import PACK_HOLDS, REFUSALS, Reason
 from mape_k.model.request import PolicyRequest
+from mape_k.model.span import Span, SpanRef
 from mape_k.model.terms import part_id, terms_of
 
 __all__ = [
@@ -177,6 +178,8 @@ __all__ = [
     "Signal",
     "Snapshot",
     "SourceHealth",
+    "Span",
+    "SpanRef",
     "Standing",
     "State",
     "StatusQuestion",

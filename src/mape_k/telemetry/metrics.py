@@ -36,11 +36,11 @@ from mape_k.model import (
     Reason,
     Remediation,
     Snapshot,
+    SpanRef,
     State,
     SuccessRate,
     Vector,
 )
-from mape_k.model.span import SpanRef
 from mape_k.telemetry.table import ESCALATIONS, FAILED, NOTICE_STATES, OF_SOURCES, SOURCES, TABLE, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

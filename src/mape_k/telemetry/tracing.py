@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from mape_k.model import CycleReport, Execution, OpenIncident, Verdict
-from mape_k.model.span import Span, SpanRef
+from mape_k.model import CycleReport, Execution, OpenIncident, Span, SpanRef, Verdict
 
 MAX_LINKS = 32
 """Actions that a cycle's span links to; in a storm there are more."""
