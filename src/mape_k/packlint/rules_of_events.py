@@ -103,7 +103,7 @@ def first_event_unseen(query: Query, suite: Suite) -> Findings:
         found = _events(condition.left)
         name = found[0].func.name if found else ""
         is_any = name in {"rate", "irate", "increase"} and _is_any(condition, name)
-        if found and is_any and (label := _label_of_event(found[1], suite)):
+        if found and is_any and (label := _label_of_event(found[1], condition.left, suite)):
             yield f"the first event with a new {label} goes unseen"
             return
 
@@ -118,12 +118,15 @@ def _looks_at_birth(expr: Expr) -> bool:
     return False
 
 
-def _label_of_event(selector: VectorSelector, suite: Suite) -> str:
+def _label_of_event(selector: VectorSelector, summed: Expr, suite: Suite) -> str:
     """Return a label that the series of an event come into being with; empty: none is known."""
     metric = suite.metric(name_of(selector))
     if metric is not None:
         return next(iter(metric.labels), "")
-    return next((each.name for each in matchers_of(selector) if each.name not in OF_TARGETS and each.name != "le"), "")
+    asked = [each.name for each in matchers_of(selector)]
+    modifiers = [each.modifier for each in walk(summed) if isinstance(each, AggregateExpr)]
+    grouped = [label for each in modifiers if each and each.type == AggModifierType.By for label in each.labels]
+    return next((label for label in (*asked, *grouped) if label not in OF_TARGETS and label != "le"), "")
 
 
 @check(

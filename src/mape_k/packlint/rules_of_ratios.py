@@ -47,6 +47,7 @@ _TURNED_AWAY = re.compile(
     r"(?:^|_)(?:throttled|throttles|throttling|429|too_many_requests|rate_?limited|rejected|rejections|refused|shed|denied|blocked)(?:_|$)"
 )
 _SHORT, _SMALL = 600.0, 0.02
+_CALM = frozenset({"info", "none", "notice", "debug"})
 _PAGES = frozenset({"critical", "page", "crit", "emergency", "high", "p1"})
 
 
@@ -165,14 +166,19 @@ def _stem(name: str) -> str:
 )
 def share_of_almost_nothing(query: Query, _: Suite) -> Findings:
     """Yield shares that page people, over short windows and without a minimum count."""
-    if query.alert is None or query.alert.severity.lower() not in _PAGES:
+    if query.alert is None or query.alert.severity.lower() in _CALM:
         return
+    is_page = query.alert.severity.lower() in _PAGES
     if any(operator(each) == "and" for each in walk(query.expr)):
         return
     for condition in conditions(query.expr):
         for each, is_falling in _divisions(condition.left):
             is_short = max(ranges(each), default=_SHORT + 1) <= _SHORT
-            if is_short and _is_share_of_events(each) and _is_touchy(condition, each, is_falling=is_falling):
+            if (
+                is_short
+                and _is_share_of_events(each)
+                and _is_touchy(condition, each, is_falling=is_falling, is_page=is_page)
+            ):
                 yield "a share over a short window, with no minimum of events"
                 return
 
@@ -188,11 +194,11 @@ def _is_share_of_events(division: BinaryExpr) -> bool:
     )
 
 
-def _is_touchy(condition: Condition, division: BinaryExpr, *, is_falling: bool) -> bool:
+def _is_touchy(condition: Condition, division: BinaryExpr, *, is_falling: bool, is_page: bool) -> bool:
     limit = condition.limit
     if limit is None or condition.op not in COMPARISONS - {"==", "!="}:
         return False
     limit /= abs(unscaled(condition.left)[1])
     worse = limit if condition.op in {">", ">="} else 1 - limit
     is_rare = any(RARE.search(name_of(each)) for each in selectors(division))
-    return 0 < worse <= _SMALL or (is_rare and not is_falling) or (is_rare and 0 < worse < 1)
+    return (is_page and 0 < worse <= _SMALL) or (is_rare and not is_falling) or (is_rare and 0 < worse < 1)

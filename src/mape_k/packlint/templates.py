@@ -66,7 +66,8 @@ def printed(template: str) -> Iterator[tuple[str, str]]:
     """Yield each ``{{ … }}`` that shows the value, and the text that follows it."""
     for start, end in spans(template):
         if "$value" in template[start:end]:
-            yield template[start:end], template[end : end + 20]
+            after = "%" if '%%"' in template[start:end] else template[end : end + 20]
+            yield template[start:end], after
 
 
 def without_expansions(template: str) -> str:
