@@ -24,6 +24,14 @@ COUNTS = {
         "cosmetica5-refunds": 6,
         "cosmetica5-public-leads": 6,
     },
+    "oneiric": {
+        "oneiric-overview": 8,
+        "oneiric-resolution": 8,
+        "oneiric-lifecycle": 9,
+        "oneiric-remote": 10,
+        "oneiric-activity": 7,
+        "oneiric-performance": 8,
+    },
 }
 """Panels by board, where it was agreed on how many there are."""
 
