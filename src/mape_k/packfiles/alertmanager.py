@@ -26,6 +26,7 @@ _ROUTE_KEYS = (
     "active_time_intervals",
     "routes",
 )
+_ROUTED = {"matchers", "match", "match_re"}
 _MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*|\"[^\"]*\")\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 _BETWEEN = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 
@@ -142,7 +143,7 @@ def read_alertmanager_file(path: Path, *, is_fragment: bool = False) -> Alertman
 
 
 def alertmanager_file_of(file: YamlFile, *, is_fragment: bool = False) -> AlertmanagerFile:
-    """Return what a YAML file says as Alertmanager's configuration.
+    """Return what a YAML file says as Alertmanager's configuration; a root with matchers is the part of a larger one.
 
     Raises:
         RefusedError: everything that is wrong with its form.
@@ -155,7 +156,7 @@ def alertmanager_file_of(file: YamlFile, *, is_fragment: bool = False) -> Alertm
     read = AlertmanagerFile(
         path=file.path,
         content=file.content,
-        is_fragment=is_fragment,
+        is_fragment=is_fragment or _ROUTED & root["route"].mapping().keys() != set(),
         keys=keys,
         common=root["global"].mapping(),
         templates=root["templates"].texts(),

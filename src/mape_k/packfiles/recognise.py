@@ -36,7 +36,7 @@ def read_any(path: Path) -> AnyFile:
     if "groups" in keys or (isinstance(value, dict) and value.get("kind") == PROMETHEUS_RULE):
         return rule_file_of(file)
     if {"route", "receivers"} & keys:
-        return alertmanager_file_of(file, is_fragment=False)
+        return alertmanager_file_of(file)
     if "metrics" in keys:
         return inventory_of(file)
     if "tests" in keys:

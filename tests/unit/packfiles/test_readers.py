@@ -235,3 +235,10 @@ def test_what_a_pack_has_is_counted(write, tmp_path):
 
 def test_what_a_pack_lacks_counts_nothing(tmp_path):
     assert set(counts(read_folder(tmp_path)).values()) == {0}
+
+
+def test_a_root_route_with_matchers_is_a_part_of_a_larger_file(write):
+    part = "route: {receiver: a, matchers: [system = shop]}\nreceivers: [{name: a}]\n"
+
+    assert read_any(write("part.yaml", part)).is_fragment
+    assert not read_any(write("whole.yaml", ROUTES)).is_fragment
