@@ -24,6 +24,12 @@ COUNTS = {
         "cosmetica5-refunds": 6,
         "cosmetica5-public-leads": 6,
     },
+    "dawsos": {
+        "dawsos-api-overview": 8,
+        "dawsos-agent-performance": 7,
+        "dawsos-alert-delivery": 8,
+        "dawsos-slo": 8,
+    },
     "oneiric": {
         "oneiric-overview": 8,
         "oneiric-resolution": 8,
