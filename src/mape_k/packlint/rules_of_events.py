@@ -32,9 +32,6 @@ from mape_k.packlint.suite import Suite
 from mape_k.packlint.templates import used_labels
 
 _COUNTING = frozenset({"increase", "rate", "irate", "changes", "resets", "count_over_time"})
-_TOGETHER = re.compile(
-    r"\b(?:total|overall|altogether|combined|across|in all|whole|entire|all (?:instances|nodes|pods))\b", re.IGNORECASE
-)
 RARE = re.compile(
     r"(?:^|_)(?:sales?|orders?|refunds?|payments?|checkouts?|purchases?|swaps?|deploy\w*|backups?|rollbacks?|transitions?"
     r"|breakers?|circuit|releases?|builds?|imports?|exports?|migrations?|signups?|registrations?|invoices?|bookings?"
@@ -268,8 +265,9 @@ def _spread_over(
     if several or ":" in name_of(selector) or not suite.is_counter(name_of(selector)):
         return several[0] if several else ""
     texts = " ".join(query.alert.annotations.values()) if query.alert else ""
-    is_request_volume = condition.op in {"<", "<="} and "request" in name_of(selector)
-    return "series" if not told and (_TOGETHER.search(texts) or is_request_volume) else ""
+    is_volume = condition.op in {"<", "<="} and "request" in name_of(selector)
+    is_amount = condition.op in {">", ">="} and not _is_any(condition, function(unscaled(condition.left)[0]))
+    return "series" if texts and not told and (is_amount or is_volume) else ""
 
 
 def _is_several(matcher: Matcher) -> bool:
