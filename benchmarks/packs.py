@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _try(options: argparse.Namespace) -> Result:
     packs = [_folder(name) for name in options.pack or NAMES]
     tasks = tasks_of(packs, only=options.fault, quickly=QUICK_FAULTS if options.quick else 0)
-    with tempfile.TemporaryDirectory(prefix="mape-k-packs-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mape-k-packs-", ignore_cleanup_errors=True) as scratch:
         campaign = Campaign(
             scratch=Path(scratch),
             time_scale=_time_scale(options),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -79,7 +80,7 @@ def _undeclared(document: Document) -> Document:
     changes = [list(fault.get("change", ())) for fault in faults]
     for fault, more in zip(faults, changes[1:] + changes[:1], strict=True):
         own = {_key(each) for each in fault.get("change", ())}
-        fault["change"] = [*fault.get("change", ()), *(each for each in more if _key(each) not in own)]
+        fault["change"] = [*fault.get("change", ()), *(deepcopy(each) for each in more if _key(each) not in own)]
     return document
 
 
