@@ -79,11 +79,16 @@ def _paused(proposal: Proposal, ledger: Ledger) -> bool:
 
 
 def _failed_too_often(proposal: Proposal, ledger: Ledger) -> bool:
-    return ledger.held.get(proposal.remediation.server) is Reason.CIRCUIT_OPEN
+    return _is_held(Reason.CIRCUIT_OPEN, proposal, ledger)
 
 
 def _asked_to_wait(proposal: Proposal, ledger: Ledger) -> bool:
-    return ledger.held.get(proposal.remediation.server) is Reason.ASKED_TO_WAIT
+    return _is_held(Reason.ASKED_TO_WAIT, proposal, ledger)
+
+
+def _is_held(why: Reason, proposal: Proposal, ledger: Ledger) -> bool:
+    """Whether one who is asked for any part, or to undo it, is left alone: half an action is worse than none."""
+    return any(ledger.held.get(server) is why for server in proposal.remediation.servers)
 
 
 def _cannot_be_written(proposal: Proposal, _: Ledger) -> bool:

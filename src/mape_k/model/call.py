@@ -124,12 +124,20 @@ def write_path(path: str, slots: Slots) -> str:
     Raises:
         ValueError: a slot cannot be filled, or a segment would be empty or lead elsewhere.
     """
-    written = SLOT.sub(lambda slot: quote(_text(slot[1], slots), safe=""), path)
+    written = SLOT.sub(lambda slot: quote(_segment(slot[1], slots), safe=""), path)
     if {"", ".", ".."} & set(written.split("/")[1:]):
         raise ValueError(f"{path}: a segment of this path would be empty, '.' or '..'")
     if len(written) > LONGEST_PATH:
         raise ValueError(f"{path}: would be longer than {LONGEST_PATH} characters")
     return written
+
+
+def _segment(slot: str, slots: Slots) -> str:
+    """Return what fills a slot of a path; some proxies decode it and walk the path anew, so it must not climb."""
+    text = _text(slot, slots)
+    if ".." in re.split(r"[/\\]", text):
+        raise ValueError(f"{{{slot}}}: would lead elsewhere where it is decoded, as '..' is a part of it")
+    return text
 
 
 def _header(name: str, text: str, slots: Slots) -> str:

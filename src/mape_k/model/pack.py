@@ -244,9 +244,9 @@ class Remediation:
     probation_seconds: float = 300.0
 
     @property
-    def server(self) -> str:
-        """Who is asked for it: the Charter, or the name of a server in the settings."""
-        return self.call.server.name if self.call else CHARTER
+    def servers(self) -> frozenset[str]:
+        """Everybody who is or may be asked for it: the Charter, or servers by their names in the settings."""
+        return frozenset(call.server.name for call in self.calls) or frozenset({CHARTER})
 
     @property
     def calls(self) -> tuple[HttpCall, ...]:

@@ -131,6 +131,16 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_admitted(
     assert decision.action is None
 
 
+@pytest.mark.parametrize("target", ["../../admin", "a/../b", "a\\..\\b", "a/.."])
+def test_a_target_that_would_climb_where_a_proxy_decodes_it_is_refused(target):
+    assert planned(target=target).candidates[0].refusal is Reason.TARGET_UNWRITABLE
+
+
+@pytest.mark.parametrize("target", ["GET /v1/items", "a..b", "...", "v1/./x"])
+def test_a_target_with_slashes_and_dots_that_leads_nowhere_else_is_written(target):
+    assert planned(target=target).action.request.written().path.count("/") == 3
+
+
 @pytest.mark.parametrize(
     ("part", "target"),
     [
@@ -155,6 +165,13 @@ def test_who_is_left_alone_is_sent_nothing_and_others_are(reason):
     ).decisions
     assert [c.refusal for c in decision.candidates] == [reason, None, None]
     assert decision.action.remediation == "block"
+
+
+@pytest.mark.parametrize("reason", [Reason.CIRCUIT_OPEN, Reason.ASKED_TO_WAIT])
+def test_an_action_is_not_begun_while_a_later_part_or_its_undoing_could_not_be_sent(reason):
+    catalogue = a_catalogue(remediations=(PIN, BLOCK))
+    (decision,) = make_plan(an_assessment(*incidents_on("node-7")), catalogue, a_ledger(held={"desk": reason})).decisions
+    assert [c.refusal for c in decision.candidates] == [reason, None, None]
 
 
 def test_a_catalogue_of_calls_alone_asks_the_charter_for_nothing():
