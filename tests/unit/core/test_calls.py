@@ -170,7 +170,8 @@ def test_who_is_left_alone_is_sent_nothing_and_others_are(reason):
 @pytest.mark.parametrize("reason", [Reason.CIRCUIT_OPEN, Reason.ASKED_TO_WAIT])
 def test_an_action_is_not_begun_while_a_later_part_or_its_undoing_could_not_be_sent(reason):
     catalogue = a_catalogue(remediations=(PIN, BLOCK))
-    (decision,) = make_plan(an_assessment(*incidents_on("node-7")), catalogue, a_ledger(held={"desk": reason})).decisions
+    found = an_assessment(*incidents_on("node-7"))
+    (decision,) = make_plan(found, catalogue, a_ledger(held={"desk": reason})).decisions
     assert [c.refusal for c in decision.candidates] == [reason, None, None]
 
 
