@@ -11,14 +11,14 @@ from typing import Any
 import yaml
 
 from mape_k.catalogue.folders import shipped
-from mape_k.deploy.versions import FOLDER, PREVIOUS, candidate, exchange, forget_others, keep, point
+from mape_k.deploy.versions import FOLDER, PREVIOUS, begin, candidate, check_free, exchange, forget_others, keep, point
 from mape_k.errors import ConfigError
 from mape_k.packbuild import build
 from mape_k.packbuild.yaml_out import as_yaml
+from mape_k.packfiles import read_text
 
 CHECK_SECONDS = 60
 OUR_TEMPLATES = "templates/*.tmpl"
-_BUILDING = ".building"
 _OURS = "# Made by mape-k"
 
 
@@ -44,25 +44,18 @@ class Prepared:
 def to_prometheus(packs: Sequence[Path], folder: Path) -> Prepared:
     """Write rule files and ``prometheus.yml``, made of ``prometheus.base.yml`` and what the packs bring."""
     base = _base(folder, "prometheus")
-    version = _built(packs, folder, prometheus=base)
-
-    def found(config: dict[str, Any]) -> None:
-        config["rule_files"] = [str(version.relative_to(folder) / pattern) for pattern in config["rule_files"]]
-
-    check = ("promtool", "check", "config")
-    return _configured("prometheus", folder, version, base=base, found=found, check=check)
+    version, config = _built(packs, folder, "prometheus", base)
+    config["rule_files"] = [str(version.relative_to(folder) / pattern) for pattern in config["rule_files"]]
+    return _configured("prometheus", folder, base, config, check=("promtool", "check", "config"))
 
 
 def to_alertmanager(packs: Sequence[Path], folder: Path) -> Prepared:
     """Write templates and ``alertmanager.yml``, made of ``alertmanager.base.yml`` and what the packs bring."""
     base = _base(folder, "alertmanager")
-    version = _built(packs, folder, alertmanager=base)
-
-    def found(config: dict[str, Any]) -> None:
-        patterns = {**dict.fromkeys(config.get("templates") or ()), OUR_TEMPLATES: None}
-        config["templates"] = [str(version.relative_to(folder) / pattern) for pattern in patterns]
-
-    return _configured("alertmanager", folder, version, base=base, found=found, check=("amtool", "check-config"))
+    version, config = _built(packs, folder, "alertmanager", base)
+    patterns = {**dict.fromkeys(config.get("templates") or ()), OUR_TEMPLATES: None}
+    config["templates"] = [str(version.relative_to(folder) / pattern) for pattern in patterns]
+    return _configured("alertmanager", folder, base, config, check=("amtool", "check-config"))
 
 
 def to_grafana(packs: Sequence[Path], folder: Path) -> Prepared:
@@ -95,40 +88,33 @@ def _base(folder: Path, server: str) -> Path:
     """Return the file that people edit; at first it is what was there before, or what is shipped."""
     base, own = folder / f"{server}.base.yml", folder / f"{server}.yml"
     if not base.exists():
-        is_theirs = own.exists() and not own.read_text(encoding="utf-8").startswith(_OURS)
+        is_theirs = own.exists() and not read_text(own).startswith(_OURS)
         shutil.copy2(own if is_theirs else shipped(server) / own.name, base)
     return base
 
 
-def _built(packs: Sequence[Path], folder: Path, **bases: Path) -> Path:
+def _built(packs: Sequence[Path], folder: Path, server: str, base: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder with what the packs bring, and the configuration, which may hold secrets, apart from it."""
     versions = folder / FOLDER
-    building = versions / _BUILDING
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    building = begin(versions)
     try:
-        build(packs, building, prometheus=bases.get("prometheus"), alertmanager=bases.get("alertmanager"))
-        if "alertmanager" in bases:
+        bases: dict[str, Path | None] = {"prometheus": None, "alertmanager": None, server: base}
+        build(packs, building, prometheus=bases["prometheus"], alertmanager=bases["alertmanager"])
+        if server == "alertmanager":
             # The packs' receivers use them, whatever the base brings.
-            shutil.copytree(shipped("alertmanager") / "templates", building / "templates", dirs_exist_ok=True)
-        return keep(building, versions).resolve()
+            shutil.copytree(shipped(server) / "templates", building / "templates", dirs_exist_ok=True)
+        made = building / f"{server}.yml"
+        config = yaml.safe_load(made.read_text(encoding="utf-8"))
+        made.unlink()
+        return keep(building, versions).resolve(), config
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _configured(
-    server: str,
-    folder: Path,
-    version: Path,
-    *,
-    base: Path,
-    found: Callable[[dict[str, Any]], None],
-    check: Sequence[str],
-) -> Prepared:
+def _configured(server: str, folder: Path, base: Path, config: Mapping[str, Any], *, check: Sequence[str]) -> Prepared:
     """Lay the configuration beside the one in use, once the server's own checker has agreed."""
-    config = yaml.safe_load((version / f"{server}.yml").read_text(encoding="utf-8"))
-    found(config)
     path = folder / f"{server}.yml"
-    new = candidate(path, as_yaml(base.name, config))
+    new = candidate(path, as_yaml(base.name, config), base)
 
     def exchanged() -> bool:
         has_changed = exchange(path, new)
@@ -143,9 +129,14 @@ def _checked(command: Sequence[str], new: Path, base: Path) -> str:
     program = shutil.which(command[0])
     if program is None:
         return ""
-    answer = subprocess.run(  # noqa: S603 (a program of the server's, with a path of ours)
-        [program, *command[1:], str(new)], capture_output=True, text=True, check=False, timeout=CHECK_SECONDS
-    )
+    try:
+        answer = subprocess.run(  # noqa: S603 (a program of the server's, with a path of ours)
+            [program, *command[1:], str(new)], capture_output=True, text=True, check=False, timeout=CHECK_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        new.unlink()
+        took = f"{command[0]} took longer than {CHECK_SECONDS} s over what became of it"
+        raise ConfigError([f"{base}: {took}; nothing was changed: try again on a quieter machine"]) from error
     if answer.returncode:
         new.unlink()
         said = " ".join((answer.stdout + answer.stderr).split())
@@ -154,15 +145,16 @@ def _checked(command: Sequence[str], new: Path, base: Path) -> str:
 
 
 def _linked(place: str, link: Path, files: Sequence[tuple[str, Any]]) -> Prepared:
+    check_free(link)
     versions = link.parent / FOLDER
-    building = versions / _BUILDING
-    shutil.rmtree(building, ignore_errors=True)
+    building = begin(versions)
     for below, sources in files:
         for source in (each for each in sources if each.is_file()):
             target = building / below / (f"{source.parent.parent.name}.yaml" if place == "loki" else source.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    if not building.exists():
+    if not any(building.iterdir()):
+        building.rmdir()
         raise ConfigError([f"{place}: none of the packs has anything for it; leave out --{place}-dir"])
     version = keep(building, versions)
 

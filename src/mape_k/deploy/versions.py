@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,11 +13,22 @@ FOLDER = "mape-k"
 """In each server's folder: everything that is installed lies below it."""
 PREVIOUS = ".previous"
 _NEW = ".new"
+_BUILDING = ".building"
+
+
+def begin(versions: Path) -> Path:
+    """Return an empty folder to build in, which nobody else can look into."""
+    building = versions / _BUILDING
+    shutil.rmtree(building, ignore_errors=True)
+    versions.mkdir(parents=True, exist_ok=True)
+    building.mkdir(mode=0o700)
+    return building
 
 
 def keep(built: Path, versions: Path) -> Path:
     """Move a built folder to where its content says, and return that; the same content is there already."""
     version = versions / _digest(built)
+    built.chmod(0o755)
     if version.exists():
         shutil.rmtree(built)
     else:
@@ -46,12 +58,30 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def candidate(path: Path, text: str) -> Path:
-    """Write what is to take the place of ``path`` beside it, so that it can be checked there."""
+def candidate(path: Path, text: str, base: Path) -> Path:
+    """Write what is to take the place of ``path`` beside it, so that it can be checked there.
+
+    It may hold secrets: it belongs to whom ``path`` belongs, or ``base`` where there is no such file yet, and whoever
+    may not read that may not read this, at any moment.
+    """
     new = path.with_name(f".{path.name}{_NEW}")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
     new.write_text(text, encoding="utf-8")
+    _give(new, path if path.exists() else base)
     _sync(new)
     return new
+
+
+def _give(path: Path, like: Path) -> None:
+    """Let a file belong to the same group, and as far as may be to the same user, with the same rights as another."""
+    wanted = like.stat()
+    try:
+        os.chown(path, wanted.st_uid if os.geteuid() == 0 else -1, wanted.st_gid)
+    except PermissionError:
+        if not wanted.st_mode & stat.S_IROTH:  # then the server could not read it
+            raise
+    shutil.copymode(like, path)
 
 
 def exchange(path: Path, new: Path) -> bool:
@@ -60,9 +90,11 @@ def exchange(path: Path, new: Path) -> bool:
         new.unlink()
         return False
     if path.exists():
-        shutil.copymode(path, new)
         kept = path.with_name(f".{path.name}{PREVIOUS}{_NEW}")
-        shutil.copy2(path, kept)
+        kept.unlink(missing_ok=True)
+        kept.touch(mode=0o600)
+        shutil.copyfile(path, kept)
+        _give(kept, path)
         _sync(kept)
         kept.replace(path.with_name(path.name + PREVIOUS))
     new.replace(path)
@@ -70,12 +102,20 @@ def exchange(path: Path, new: Path) -> bool:
     return True
 
 
+def check_free(link: Path) -> None:
+    """See that there may be a link.
+
+    Raises:
+        ConfigError: something else is there.
+    """
+    if link.exists() and not link.is_symlink():
+        raise ConfigError([f"{link}: is in the way and not ours; expected nothing there, or a link; move it away"])
+
+
 def point(link: Path, version: Path) -> bool:
     """Let ``link`` lead to ``version``; the link before stays as ``….previous``; return whether they differ."""
     if link.is_symlink() and link.resolve() == version.resolve():
         return False
-    if link.exists() and not link.is_symlink():
-        raise ConfigError([f"{link}: is in the way and not ours; expected nothing there, or a link; move it away"])
     new = link.with_name(f".{link.name}{_NEW}")
     new.unlink(missing_ok=True)
     new.symlink_to(os.path.relpath(version, link.parent))

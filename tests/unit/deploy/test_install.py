@@ -1,6 +1,8 @@
 """Packs in the folders of servers: all or nothing, what was there before kept, and the same again changes nothing."""
 
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -106,7 +108,16 @@ def test_what_the_checker_refuses_changes_nothing_anywhere(folders):
     assert list(folders["prometheus"].glob(".*.new")) == []
 
 
-@pytest.mark.parametrize("broken", ["rules/charter.rules.yaml", "pack.yaml", "alertmanager/routes.yaml"])
+BROKEN = (
+    "rules/charter.rules.yaml",
+    "pack.yaml",
+    "alertmanager/routes.yaml",
+    "dashboards/objectives.json",
+    "logs/rules.yaml",
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_pack_is_refused_by_name_and_changes_nothing(tmp_path, folders, broken):
     pack = a_copy(tmp_path)
     (pack / broken).write_text("groups: [")
@@ -127,7 +138,65 @@ def test_something_else_in_the_place_of_a_link_is_left_alone(folders):
     (folders["grafana"] / "packs").mkdir(parents=True)
 
     with pytest.raises(ConfigError, match="is in the way and not ours"):
-        install([CHARTER], {"grafana": folders["grafana"]})
+        install([CHARTER], folders)
+    assert not (folders["prometheus"] / "prometheus.yml").exists()
+
+
+def test_nothing_that_lies_outside_of_a_pack_comes_into_a_servers_folder(tmp_path, folders):
+    pack, secret = a_copy(tmp_path), tmp_path / "secret"
+    secret.write_text("{}")
+    (pack / "dashboards" / "more.json").symlink_to(secret)
+    (pack / "runbooks" / "Same.md").symlink_to("PolicyLoadFailure.md")
+
+    with pytest.raises(ConfigError, match="is a link that leads out of the pack") as refused:
+        install([pack], folders)
+    assert [problem for problem in refused.value.problems if "Same.md" in problem] == []
+
+
+def test_a_configuration_that_is_no_text_is_refused_with_its_name(folders):
+    (folders["prometheus"] / "prometheus.yml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"prometheus\.yml:1: is not UTF-8"):
+        install([CHARTER], {"prometheus": folders["prometheus"]})
+
+
+def rights(path):
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+@pytest.fixture
+def careful_person():
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("careful_person")
+def test_servers_that_run_as_somebody_else_can_read_what_was_installed(folders):
+    install([CHARTER], folders)
+    written = [path for folder in folders.values() for path in folder.rglob("*") if not path.is_symlink()]
+    assert {rights(path) for path in written if path.is_dir()} == {"0o755"}
+    assert {rights(path) for path in written if path.is_file()} == {"0o644"}
+    assert os.umask(0o077) == 0o077
+
+
+def test_secrets_of_a_configuration_stay_where_they_were_and_as_closed_as_they_were(folders):
+    config = folders["alertmanager"] / "alertmanager.yml"
+    shutil.copyfile(CHARTER.parents[1] / "alertmanager" / "alertmanager.yml", config)
+    config.write_text(config.read_text() + "# hidden-canary\ntime_intervals: [{name: hidden-canary}]\n")
+    config.chmod(0o640)
+    install([CHARTER], {"alertmanager": folders["alertmanager"]})
+
+    told = [path for path, text in everything(folders["alertmanager"]).items() if b"hidden-canary" in text]
+    assert told == ["alertmanager.base.yml", "alertmanager.yml", "alertmanager.yml.previous"]
+    assert {rights(folders["alertmanager"] / path) for path in told} == {"0o640"}
+
+
+def test_what_is_new_is_as_closed_as_the_base_that_it_is_made_of(folders):
+    base = folders["alertmanager"] / "alertmanager.base.yml"
+    shutil.copyfile(CHARTER.parents[1] / "alertmanager" / "alertmanager.yml", base)
+    base.chmod(0o600)
+    install([CHARTER], {"alertmanager": folders["alertmanager"]})
+    assert rights(folders["alertmanager"] / "alertmanager.yml") == "0o600"
 
 
 def test_a_pack_without_anything_for_a_server_is_refused_for_it(tmp_path, folders):
