@@ -33,7 +33,13 @@ BOARD = Board(
     title="System Overview",
     system="cosmetica5",
     description="Whether the clinic's system answers, how fast, and what it does.",
-    runbooks=["APIHigh5xxRate", "APILatencyP95High", "CosmeticaTargetDown"],
+    runbooks=[
+        "APIHigh5xxRate",
+        "APILatencyP95High",
+        "CosmeticaTargetDown",
+        "CosmeticaMetricAbsent",
+        "CosmeticaUnhandledExceptionsInLogs",
+    ],
     rows=[
         Row(
             "Interface",
@@ -103,7 +109,7 @@ BOARD = Board(
                             f"(increase(exceptions_total{{{JOB}}}[1h])) > 0)"
                         )
                     },
-                    unit="short",
+                    unit="none",
                     decimals=0,
                     columns={
                         "path": "Path",

@@ -25,16 +25,19 @@ BOARD = Board(
                     unit="suffix: /min",
                     stacked=True,
                     colours={"accepted": "green", "rejected": "orange"},
+                    when_empty="No submission so far",
                     description="Submissions a minute that passed the throttle.",
+                    runbook="ThrottleDisabledOrNotWorking",
                     width=16,
                 ),
                 Stat(
                     "Acceptance Rate",
-                    {"accepted": "1 - cosmetica5:lead_rejections:ratio_rate5m"},
+                    {"accepted": "1 - (cosmetica5:lead_rejections:ratio_rate5m >= 0)"},
                     unit="percentunit",
                     decimals=1,
                     thresholds=("red", 0.5, "orange", 0.8, "green"),
                     filled=True,
+                    when_empty="No submission in five minutes",
                     description="Of what passed the throttle, over five minutes. Above 80% is good; an alert fires "
                     "below 50%.",
                     runbook="PublicLeadsCreationFailures",
@@ -43,10 +46,11 @@ BOARD = Board(
                 ),
                 TimeSeries(
                     "Validation Failures",
-                    {"rejected": "cosmetica5:lead_rejections:ratio_rate5m"},
+                    {"rejected": "cosmetica5:lead_rejections:ratio_rate5m >= 0"},
                     unit="percentunit",
                     thresholds=("green", 0.05, "orange", 0.5, "red"),
                     colours={"rejected": "orange"},
+                    when_empty="No submission in the time range",
                     description="Share of the submissions that were refused as invalid. Beyond 5% the error budget "
                     "burns; an alert about the form itself fires above a half.",
                     runbook="PublicLeadsCreationFailures",
@@ -81,6 +85,7 @@ BOARD = Board(
                     unit="short",
                     values={1: ("works", "green"), 0: ("does not stop anybody", "red")},
                     filled=True,
+                    when_empty="No submission so far",
                     description="Red when more than one submission in two seconds passes and nothing was stopped for "
                     "an hour.",
                     runbook="ThrottleDisabledOrNotWorking",
@@ -89,9 +94,10 @@ BOARD = Board(
                 ),
                 TimeSeries(
                     "HTTP 429 Rate",
-                    {"429": f"{ANSWERED_429} / ({ANSWERED_429} + (sum(rate({LEADS}[5m])) or vector(0)))"},
+                    {"429": f"{ANSWERED_429} / ({ANSWERED_429} + (sum(rate({LEADS}[5m])) or vector(0)) > 0)"},
                     unit="percentunit",
                     thresholds=("green", 0.5, "red"),
+                    when_empty="No submission in the time range",
                     description="Share of all submissions that were answered 429, of those that passed and those that "
                     "did not. An alert fires above a half.",
                     runbook="PublicLeads429Spike",

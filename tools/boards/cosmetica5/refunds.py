@@ -27,8 +27,10 @@ BOARD = Board(
                         "lines of refunds": f"3600 * sum(rate(sale_refund_lines_total{{{JOB}}}[15m]))",
                     },
                     unit="suffix: /h",
+                    when_empty="No refund so far",
                     description="Refunds an hour at the pace of the last fifteen minutes: whole sales, parts of them, "
                     "and the lines that they have together.",
+                    runbook="RefundFailures",
                     width=16,
                 ),
                 Stat(
@@ -36,12 +38,13 @@ BOARD = Board(
                     {
                         "success": (
                             f'1 - (sum(increase(sale_refunds_total{{{JOB}, result="failure"}}[15m])) or vector(0))'
-                            f" / sum(increase(sale_refunds_total{{{JOB}}}[15m]))"
+                            f" / (sum(increase(sale_refunds_total{{{JOB}}}[15m])) > 0)"
                         )
                     },
                     unit="percentunit",
                     thresholds=("red", 0.9, "orange", 0.98, "green"),
                     filled=True,
+                    when_empty="No refund in fifteen minutes",
                     description="Over fifteen minutes. Above 98% is good; an alert fires below 90%.",
                     runbook="RefundFailures",
                     width=8,
@@ -84,13 +87,14 @@ BOARD = Board(
                         "moves created": in_an_hour("sale_refund_stock_moves_created_total"),
                         "mismatches": Query(
                             f"({in_an_hour('stock_refund_in_mismatch_total')} or vector(0)) / "
-                            f"{in_an_hour('stock_refund_in_total')}",
+                            f"({in_an_hour('stock_refund_in_total')} > 0)",
                             unit="percentunit",
                             axis="right",
                         ),
                     },
                     unit="suffix: /h",
                     colours={"mismatches": "red"},
+                    when_empty="No goods came back so far",
                     description="Goods put back in the hour before, the moves that refunds created for them (as "
                     "many), and on the right the share that does not match the move that took them: above 1% look at "
                     "the moves.",

@@ -23,6 +23,7 @@ BOARD = Board(
                     unit="suffix: /min",
                     stacked=True,
                     colours={"to paid": "green", "to cancelled": "orange", "to refunded": "purple"},
+                    when_empty="No sale so far",
                     description="Transitions a minute, by the state that a sale came to or was refused for; to paid "
                     "is what earns.",
                     runbook="SalePaidTransitionFailures",
@@ -36,7 +37,7 @@ BOARD = Board(
                             f'{{{JOB}, to_status="paid", result!="success"}}[1h]))'
                         )
                     },
-                    unit="short",
+                    unit="none",
                     decimals=0,
                     thresholds=("green", 1, "orange", 10, "red"),
                     when_empty="No failure in the last hour",
@@ -57,12 +58,13 @@ BOARD = Board(
                     {
                         "success": (
                             f'1 - (sum(increase({CONSUMED}{{{JOB}, result!~"success|idempotent"}}[10m])) or vector(0))'
-                            f' / sum(increase({CONSUMED}{{{JOB}, result!="idempotent"}}[10m]))'
+                            f' / (sum(increase({CONSUMED}{{{JOB}, result!="idempotent"}}[10m])) > 0)'
                         )
                     },
                     unit="percentunit",
                     thresholds=("red", 0.95, "orange", 0.99, "green"),
                     filled=True,
+                    when_empty="Nothing to take in ten minutes",
                     description="Of all that was to be taken in ten minutes; repeats of what was done already do not "
                     "count. Above 99% is good; an alert fires below.",
                     runbook="StockConsumeFailures",
@@ -77,6 +79,7 @@ BOARD = Board(
                     },
                     unit="s",
                     thresholds=("green", 0.5, "red"),
+                    when_empty="Nothing was taken in the time range",
                     description="The objective: 95% within 500 ms; an alert fires when p95 stays above it. Only what "
                     "succeeded is timed.",
                     runbook="StockConsumeLatencyHigh",
@@ -87,7 +90,7 @@ BOARD = Board(
                     {
                         "of all attempts": (
                             f'sum(increase({CONSUMED}{{{JOB}, result="idempotent"}}[1h]))'
-                            f" / sum(increase({CONSUMED}{{{JOB}}}[1h]))"
+                            f" / (sum(increase({CONSUMED}{{{JOB}}}[1h])) > 0)"
                         ),
                         "in an hour": Query(
                             f'sum(increase({CONSUMED}{{{JOB}, result="idempotent"}}[1h]))',
@@ -98,8 +101,10 @@ BOARD = Board(
                     unit="percentunit",
                     decimals=1,
                     thresholds=("green", 0.01, "orange"),
+                    when_empty="No repeat so far",
                     description="Repeats of what was taken already, in the hour before: their share of all attempts, "
                     "and how many (right). Below 1% is normal; more means that somebody sends twice.",
+                    runbook="StockConsumeFailures",
                     width=10,
                 ),
                 Table(
@@ -109,7 +114,7 @@ BOARD = Board(
                             f"topk(5, sum by (exception_type, location) (increase(exceptions_total{{{JOB}}}[1h])) > 0)"
                         )
                     },
-                    unit="short",
+                    unit="none",
                     decimals=0,
                     columns={"exception_type": "Exception", "location": "Where"},
                     when_empty="No exception in the last hour",

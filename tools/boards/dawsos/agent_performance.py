@@ -11,7 +11,7 @@ FAILURES = f"dawsos_circuit_breaker_failures_total{{{JOB}, {AGENT}}}"
 
 BOARD = Board(
     uid="dawsos-agent-performance",
-    title="DawsOS: Agent Performance",
+    title="Agent Performance",
     system="dawsos",
     description="Whether the agents answer, how fast, and whether their circuit breakers hold.",
     refresh="5s",
@@ -37,7 +37,7 @@ BOARD = Board(
                     "Agent Error Rate",
                     {
                         "{{agent_name}}": (
-                            f"max by (agent_name) (dawsos:agent_errors:ratio_rate5m{{{AGENT}}})"
+                            f"max by (agent_name) (dawsos:agent_errors:ratio_rate5m{{{AGENT}}} >= 0)"
                             f" or 0 * sum by (agent_name) (rate({INVOCATIONS}[5m]))"
                         )
                     },
@@ -53,10 +53,11 @@ BOARD = Board(
                 ),
                 Stat(
                     "Agent P95 Latency",
-                    {"{{agent_name}}": f"max by (agent_name) ({LATENCY})"},
+                    {"{{agent_name}}": f"max by (agent_name) ({LATENCY} >= 0)"},
                     unit="s",
                     thresholds=("green", 0.5, "orange", 1, "red"),
                     shows="both",
+                    when_empty="No call in five minutes",
                     description="Of each agent's slowest capability, over five minutes. Above 500 ms it makes "
                     "patterns slow.",
                     runbook="APILatencyP95Breach",
@@ -120,6 +121,7 @@ BOARD = Board(
                     unit="ops",
                     description="The ten capabilities that are called most. One that falls to nothing while the "
                     "others go on: a pattern is disabled, or a breaker is open.",
+                    runbook="CircuitBreakerOpen",
                     height=9,
                 ),
             ],

@@ -9,12 +9,18 @@ BUCKETS = f"sum by (channel, le) (rate(dawsos_alert_delivery_duration_seconds_bu
 
 BOARD = Board(
     uid="dawsos-alert-delivery",
-    title="DawsOS: Alert Delivery & DLQ",
+    title="Alert Delivery & DLQ",
     system="dawsos",
     description="Whether alerts reach their users, and what waits in the dead letter queue.",
     refresh="10s",
     range="6h",
-    runbooks=["AlertDLQExhausted", "AlertDeliveryBroken", "AlertDLQFlooded", "AlertRetryWorkerStopped"],
+    runbooks=[
+        "AlertDLQExhausted",
+        "AlertDeliveryBroken",
+        "AlertDLQFlooded",
+        "AlertRetryWorkerStopped",
+        "AlertDLQOverdue",
+    ],
     rows=[
         Row(
             "Deliveries",
@@ -27,9 +33,10 @@ BOARD = Board(
                             f'dawsos_alert_deliveries_total{{{JOB}, result="delivered"}}[5m]))'
                         )
                     },
-                    unit="short",
+                    unit="none",
                     decimals=0,
                     shows="both",
+                    when_empty="None so far",
                     description="Alerts delivered at the first attempt in five minutes, by channel; repeats of the "
                     "same alert are not sent and do not count.",
                     width=12,
@@ -39,7 +46,7 @@ BOARD = Board(
                     "Delivery Failure Rate",
                     {
                         "{{channel}}": (
-                            "max by (channel) (dawsos:alert_delivery_failures:ratio_rate15m)"
+                            "max by (channel) (dawsos:alert_delivery_failures:ratio_rate15m >= 0)"
                             f" or 0 * sum by (channel) (rate({SENT}[15m]))"
                         )
                     },
@@ -47,6 +54,7 @@ BOARD = Board(
                     decimals=2,
                     thresholds=("green", 0.05, "orange", 0.15, "red"),
                     shows="both",
+                    when_empty="Nothing was sent so far",
                     description="Of what was really sent, over fifteen minutes, by channel. Alerts fire above 5% and "
                     "above 15%, from three failures on.",
                     runbook="AlertDeliveryBroken",
@@ -65,6 +73,7 @@ BOARD = Board(
                         "email duplicate": "purple",
                         "email failed": "orange",
                     },
+                    when_empty="Nothing was sent so far",
                     description="First attempts a minute, by channel and what came of them.",
                     runbook="AlertDeliveryFailing",
                     height=9,
@@ -78,6 +87,7 @@ BOARD = Board(
                     },
                     unit="s",
                     logarithmic=True,
+                    when_empty="Nothing was sent in the time range",
                     description="Of an attempt, over fifteen minutes. What ends at 30 s was ended by a time-out or "
                     "took longer.",
                     runbook="AlertDeliveryFailing",
@@ -145,8 +155,9 @@ BOARD = Board(
                     "Recent Successful Deliveries",
                     {"delivered": '{app=~"dawsos|dawsos-retry-worker"} |= `deliver` | json | level="info"'},
                     description="The newest deliveries that went well, those of the retry worker too: after a repair "
-                    "look for the channel here.",
-                    runbook="AlertDLQGrowing",
+                    "look for the channel here. A mail that was not sent for want of credentials counts as one, and "
+                    "the log says so.",
+                    runbook="DawsOSMailNotConfiguredInLogs",
                     width=10,
                     height=10,
                 ),

@@ -11,7 +11,7 @@ STEP = "pattern_id, step_index, capability"
 
 BOARD = Board(
     uid="dawsos-api-overview",
-    title="DawsOS: API Overview",
+    title="API Overview",
     system="dawsos",
     description="Whether the API answers, how fast, and which pattern fails.",
     refresh="5s",
@@ -19,7 +19,14 @@ BOARD = Board(
     variables=[
         Choice("pattern", "Pattern", metric='dawsos_requests_total{job="dawsos-backend"}', label="pattern_id"),
     ],
-    runbooks=["BackendServiceDown", "CriticalErrorRate", "HighErrorRate", "APILatencyP95Breach", "LowRequestVolume"],
+    runbooks=[
+        "BackendServiceDown",
+        "CriticalErrorRate",
+        "HighErrorRate",
+        "APILatencyP95Breach",
+        "LowRequestVolume",
+        "DawsosMetricAbsent",
+    ],
     rows=[
         Row(
             "All patterns, now",
@@ -40,7 +47,7 @@ BOARD = Board(
                 ),
                 Stat(
                     "Error Rate",
-                    {"failed": f"max(dawsos:request_errors:ratio_rate5m) or 0 * {REQUESTS}"},
+                    {"failed": f"max(dawsos:request_errors:ratio_rate5m >= 0) or 0 * {REQUESTS}"},
                     unit="percentunit",
                     decimals=2,
                     thresholds=("green", 0.01, "orange", 0.05, "red"),
@@ -52,10 +59,11 @@ BOARD = Board(
                 ),
                 Stat(
                     "P95 Latency",
-                    {"slowest pattern": "max(dawsos:api_request_duration_seconds:p95_5m)"},
+                    {"slowest pattern": "max(dawsos:api_request_duration_seconds:p95_5m >= 0)"},
                     unit="s",
                     thresholds=("green", 0.3, "orange", 1, "red"),
                     filled=True,
+                    when_empty="No request in five minutes",
                     description="Of the slowest pattern, over five minutes. The objective is 300 ms, where an alert "
                     "fires; from 1 s on people give up.",
                     runbook="APILatencyP95Breach",

@@ -7,7 +7,7 @@ REQUESTS = f"sum(rate(dawsos_requests_total{{{JOB}}}[5m]))"
 
 BOARD = Board(
     uid="dawsos-slo",
-    title="DawsOS: SLO Overview",
+    title="SLO Overview",
     system="dawsos",
     description="Whether the objectives are met, and what they rest on: pricing packs, agents, breakers.",
     range="6h",
@@ -43,7 +43,7 @@ BOARD = Board(
                 ),
                 TimeSeries(
                     "Error Rate",
-                    {"failed": f"max(dawsos:request_errors:ratio_rate5m) or 0 * {REQUESTS}"},
+                    {"failed": f"max(dawsos:request_errors:ratio_rate5m >= 0) or 0 * {REQUESTS}"},
                     unit="percentunit",
                     thresholds=("green", 0.01, "orange", 0.05, "red"),
                     description="Requests that failed on the server's side, of all. Alerts fire above 1% and above 5%.",
@@ -96,6 +96,7 @@ BOARD = Board(
                     },
                     unit="ops",
                     description="Calls a second of the ten capabilities that are called most.",
+                    runbook="CircuitBreakerOpen",
                 ),
                 StateTimeline(
                     "Circuit Breaker State",

@@ -18,7 +18,7 @@ def in_an_hour(events: str, state: str) -> str:
 
 BOARD = Board(
     uid="oneiric-activity",
-    title="Oneiric: Activity State",
+    title="Activity State",
     system="oneiric",
     description="What is paused and what drains, since when, and how often.",
     range="1h",
@@ -54,6 +54,7 @@ BOARD = Board(
                     unit="short",
                     colours={"running": "green", "paused": "orange", "draining": "blue"},
                     description="Of the components that have an instance in memory.",
+                    runbook="OneiricComponentsDraining",
                 ),
             ],
         ),
@@ -75,6 +76,7 @@ BOARD = Board(
                         3: ("paused and draining", "purple"),
                     },
                     description="Whether a domain has any component that is paused or draining.",
+                    runbook="OneiricPausedTooLong",
                     width=24,
                     height=7,
                 ),
@@ -126,8 +128,10 @@ BOARD = Board(
                         "drains: draining": "blue",
                         "drains: cleared": "purple",
                     },
+                    when_empty="Nothing was paused or drained so far",
                     description="Events in the five minutes before. Pauses without as many resumes: somebody forgets, "
                     "or cannot.",
+                    runbook="OneiricComponentsPaused",
                     width=14,
                     height=9,
                 ),

@@ -9,7 +9,7 @@ LINE = '| line_format "{{.event}} {{.domain}}/{{.key}} {{.provider}} {{.error}}"
 
 BOARD = Board(
     uid="oneiric-lifecycle",
-    title="Oneiric: Lifecycle",
+    title="Lifecycle",
     system="oneiric",
     description="Whether hot swaps succeed, how long they take, and whether what runs is healthy.",
     refresh="10s",
@@ -49,6 +49,7 @@ BOARD = Board(
                     unit="suffix: /min",
                     stacked=True,
                     colours={"success": "green", "failed": "red", "rollback": "orange"},
+                    when_empty="No swap so far",
                     description="Swaps a minute by outcome. Many that succeed are no good sign either: somebody swaps "
                     "in a circle.",
                     runbook="OneiricLifecycleSwapFailureRateHigh",
@@ -59,6 +60,7 @@ BOARD = Board(
                     unit="short",
                     bars=True,
                     thresholds=("green", 2.5, "red"),
+                    when_empty="No swap was rolled back so far",
                     description="Roll-backs in the fifteen minutes before. An alert fires at the third of a domain.",
                     runbook="OneiricRollbackRateHigh",
                 ),
@@ -84,6 +86,7 @@ BOARD = Board(
                     },
                     description="How each swap ended: ready (swap-complete), failed, rolled back; swap-cleanup-failed "
                     "leaves an old instance in memory. No metric has the states between.",
+                    runbook="OneiricSwapFailuresByDomain",
                     width=12,
                 ),
             ],
@@ -113,6 +116,7 @@ BOARD = Board(
                     when_empty="No swap in the time range",
                     description="How many swaps took how long. What ends at 10 s was ended by a time-out or took "
                     "longer.",
+                    runbook="OneiricSwapDurationHigh",
                 ),
             ],
         ),
@@ -136,6 +140,7 @@ BOARD = Board(
                     },
                     unit="suffix: /s",
                     thresholds=("green", 0.1, "red"),
+                    when_empty="No health check has failed so far",
                     description="Failed health checks a second by provider, all its components together. An alert "
                     "fires above 0.1, which is 30 in five minutes.",
                     runbook="OneiricHealthCheckFailuresHigh",

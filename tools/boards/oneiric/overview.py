@@ -16,7 +16,7 @@ def in_an_hour(events: str, state: str) -> str:
 
 BOARD = Board(
     uid="oneiric-overview",
-    title="Oneiric: Overview",
+    title="Overview",
     system="oneiric",
     description="Whether Oneiric is well: what it does, what fails, how long it takes, and what it holds.",
     range="1h",

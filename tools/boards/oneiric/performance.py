@@ -18,7 +18,7 @@ def trend(recording: str) -> str:
 
 BOARD = Board(
     uid="oneiric-performance",
-    title="Oneiric: Performance",
+    title="Performance",
     system="oneiric",
     description="Whether the objectives are met, and what is left for more.",
     refresh="10s",
@@ -87,6 +87,7 @@ BOARD = Board(
                     logarithmic=True,
                     description="Means over five minutes, of what is done often and what is done rarely. The "
                     "percentiles are on the boards of each part.",
+                    runbook="OneiricResolutionLatencyHigh",
                     width=15,
                     height=10,
                 ),
@@ -108,6 +109,7 @@ BOARD = Board(
                     unit="suffix: /s",
                     description="Means of an hour (left), and what a day brings at the mean of the last 24 hours "
                     "(right).",
+                    runbook="OneiricHighThroughput",
                     width=8,
                 ),
                 TimeSeries(

@@ -17,7 +17,7 @@ def happened(outcome: str) -> str:
 
 BOARD = Board(
     uid="oneiric-remote",
-    title="Oneiric: Remote Sync",
+    title="Remote Sync",
     system="oneiric",
     description="Whether components come from the remote sources, in time and untouched.",
     range="1h",
@@ -27,6 +27,7 @@ BOARD = Board(
         "OneiricSignatureVerificationFailed",
         "OneiricRemoteSyncConsecutiveFailures",
         "OneiricRemoteSyncStopped",
+        "OneiricRemoteSyncInitial",
     ],
     rows=[
         Row(
@@ -103,7 +104,7 @@ BOARD = Board(
                         ),
                         "Mean duration": Query(
                             f"sum by (source) (rate(oneiric_remote_sync_duration_seconds_sum{DURATION}))"
-                            f" / sum by (source) (rate(oneiric_remote_sync_duration_seconds_count{DURATION}))",
+                            f" / (sum by (source) (rate(oneiric_remote_sync_duration_seconds_count{DURATION})) > 0)",
                             unit="s",
                         ),
                     },
@@ -138,6 +139,7 @@ BOARD = Board(
                     unit="none",
                     decimals=0,
                     columns={"outcome": "Outcome"},
+                    when_empty="No digest was checked so far",
                     description="Digests of fetched artifacts. A single failure pages: damage or tampering. Which "
                     "artifact it was, the log tells.",
                     runbook="OneiricDigestVerificationFailed",
@@ -147,6 +149,7 @@ BOARD = Board(
                     {"{{outcome}}": f"sum by (outcome) (increase({SIGNATURES}[15m]))"},
                     unit="short",
                     colours={"success": "green", "failed": "red"},
+                    when_empty="No signature was verified so far",
                     description="Signatures of manifests, in the fifteen minutes before. A single failure pages: a "
                     "changed key or a forged manifest. Never trust a new key to make it go away.",
                     runbook="OneiricSignatureVerificationFailed",
@@ -162,6 +165,7 @@ BOARD = Board(
                     unit="short",
                     sparkline=True,
                     description="What the local cache holds. A fall to 0 without a clean-up: the cache is gone.",
+                    runbook="OneiricCacheSizeMilestone",
                     width=6,
                     height=8,
                 ),

@@ -9,12 +9,12 @@ RATE = f"sum by ({COMPONENT}) (rate(oneiric_resolution_total{LABELS}[5m]))"
 DURATION = "oneiric_resolution_duration_seconds"
 MEAN = (
     f"sum by (domain, key) (rate({DURATION}_sum{LABELS}[5m]))"
-    f" / sum by (domain, key) (rate({DURATION}_count{LABELS}[5m]))"
+    f" / (sum by (domain, key) (rate({DURATION}_count{LABELS}[5m])) > 0)"
 )
 
 BOARD = Board(
     uid="oneiric-resolution",
-    title="Oneiric: Resolution",
+    title="Resolution",
     system="oneiric",
     description="Whether components are found, how fast, and which are not.",
     refresh="10s",
@@ -56,6 +56,7 @@ BOARD = Board(
                         )
                     },
                     unit="suffix: /s",
+                    when_empty="No resolution has failed so far",
                     description="Failed resolutions a second by component. Why they failed, the log tells: the event "
                     "resolver-decision with the outcome failed.",
                     runbook="OneiricResolutionFailureRateHigh",
@@ -96,6 +97,7 @@ BOARD = Board(
                     scheme="Blues",
                     description="How many resolutions fell between which bounds. Two bands far apart: one component "
                     "is slow, not all.",
+                    runbook="OneiricResolutionLatencyHigh",
                 ),
             ],
         ),
@@ -126,6 +128,7 @@ BOARD = Board(
                     columns={"domain": "Domain", "key": "Key", "provider": "Provider"},
                     description="The twenty most resolved components. The latency is that of the domain and key, over "
                     "all their providers: it is not measured by provider.",
+                    runbook="OneiricHighThroughput",
                     width=14,
                     height=9,
                 ),
