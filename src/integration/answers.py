@@ -31,6 +31,7 @@ _LATER = frozenset({408, 425, 429, 499, 503})
 _REJECTED = frozenset({400, 422})
 _CONFLICT = 409
 _STALE_TOKEN = 412
+_SEE_OTHER = 303
 
 
 def is_good(status: int) -> bool:
@@ -127,6 +128,9 @@ def refusal(answer: Answer, *, peer: str, asked: str, changes_world: bool, now: 
         return FencedError(message, current_epoch=_epoch(complaint.current_epoch))
     if status in _UNKNOWN | _NOT_SO:
         return AbsentError(message, allowed=answer.allowed, is_unknown=status in _UNKNOWN)
+    if status == _SEE_OTHER and changes_world:
+        # What was asked is done, says RFC 9110, and what came of it is elsewhere.
+        return UncertainError(f"{message}; what it names there is not looked at")
     if status // 100 == 5:  # noqa: PLR2004
         return UncertainError(message) if changes_world else StumbledError(message, retry_after_seconds=wait)
     sorts = {_CONFLICT: ConflictError} | dict.fromkeys(_REJECTED, RejectedError)
