@@ -55,7 +55,7 @@ def install_packs(
     if not (must_reload and changed):
         emit({"ok": True, "written": rows, "checked": []}, as_json=use_json, human=lambda _: line("done"))
         ctx.exit(DONE)
-    from mape_k.main import reload_servers
+    from mape_k.main.deploying import reload_servers
 
     end_with(ctx, reload_servers(settings(), changed), use_json=use_json, written=rows)
 
@@ -71,7 +71,7 @@ def verify_packs(ctx: click.Context, /, *, packs: tuple[str, ...], test_alert: b
     Without any named, those of MAPE_K_PACKS.
     """
     from mape_k.catalogue.folders import find_folder
-    from mape_k.main import verify
+    from mape_k.main.deploying import verify
 
     wanted = packs or settings().packs
     end_with(ctx, verify(settings(), [find_folder(name) for name in wanted], test_alert=test_alert), use_json=use_json)

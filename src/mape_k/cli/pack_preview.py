@@ -39,7 +39,7 @@ MAX_DAYS = 366
 @click.pass_context
 def preview(ctx: click.Context, /, *, boards: tuple[str, ...], out: Path, url: str | None, **options: Any) -> None:  # noqa: ANN401
     """Draw boards with the data that a Prometheus has, as one page that needs nothing else."""
-    from mape_k.main import ask_prometheus
+    from mape_k.main.asking import ask_prometheus
     from mape_k.preview import check_variables, read_boards, render, report
 
     chosen = settings()
@@ -79,6 +79,8 @@ def _span(at: str | None, length: str, scrape: str) -> "Span":
     seconds = _seconds("--range", length)
     if not 1 <= seconds <= MAX_DAYS * 86400:
         raise click.UsageError(f"--range {length}: expected 1s to {MAX_DAYS}d.")
+    if end < seconds:
+        raise click.UsageError(f"--at {at}: expected a time after 1970, the range before it too.")
     return Span(start=end - seconds, end=end, scrape_seconds=max(_seconds("--scrape-interval", scrape), 0.001))
 
 

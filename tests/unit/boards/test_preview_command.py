@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from draw_boards import ROOT
 from mape_k.cli import cli
-from mape_k.main import ask_prometheus
+from mape_k.main.asking import ask_prometheus
 from mape_k.packbuild.grafana import draw
 from mape_k.ports import MetricSource
 from mape_k.settings import load_settings
