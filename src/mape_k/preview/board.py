@@ -1,6 +1,7 @@
 """A board's file as values; tolerant of boards that were not drawn here, bounded all the same."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ MAX_TARGETS = 26
 GRID_COLUMNS = 24
 
 Json: TypeAlias = Mapping[str, Any]
+
+_COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]|(?:[*+{].*){4}")
+"""Repetitions of repetitions, or too many: trying such a pattern of somebody else's board could take for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +147,10 @@ def read_board(path: Path) -> BoardFile:
     text = read_text(path)
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        raise ConfigError([f"{path}:{line}: no JSON: {getattr(error, 'msg', 'nested too deep')}"]) from error
+        reason = getattr(error, "msg", "nested too deep, or a number that is too long")
+        raise ConfigError([f"{path}:{line}: no JSON: {reason}; save the board from Grafana anew"]) from error
     if not isinstance(document, dict) or not isinstance(document.get("panels"), list):
         raise ConfigError([f"{path}:1: panels: expected the JSON of a Grafana board, which has a list of panels"])
     panels = tuple(_panels(document["panels"]))
@@ -223,8 +228,8 @@ def _look(before: Look, changed: Json) -> Look:
     return Look(
         unit=_text(changed.get("unit")) or before.unit,
         decimals=_whole(decimals, 0) if decimals is not None else None,
-        minimum=_number(changed.get("min"), before.minimum),
-        maximum=_number(changed.get("max"), before.maximum),
+        minimum=finite(changed.get("min"), before.minimum),
+        maximum=finite(changed.get("max"), before.maximum),
         colour=_text(_dict(changed.get("color")).get("fixedColor")) or before.colour,
         axis="right" if changed.get("custom.axisPlacement") == "right" else before.axis,
     )
@@ -247,6 +252,8 @@ def _override(drawn: object) -> Override:
 
 
 def _matches(pattern: str, name: str) -> bool:
+    if _COSTLY.search(pattern):
+        return False
     try:
         return re.search(pattern.strip("/")[:200], name[:200]) is not None
     except re.error:
@@ -256,7 +263,7 @@ def _matches(pattern: str, name: str) -> bool:
 def _steps(thresholds: Json) -> Iterator[tuple[float | None, str]]:
     for each in _list(thresholds.get("steps")):
         step = _dict(each)
-        yield _number(step.get("value"), None), _text(step.get("color"))
+        yield finite(step.get("value"), None), _text(step.get("color"))
 
 
 def _mappings(mappings: Sequence[object]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -316,10 +323,16 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _number(value: object, default: float | None) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+def finite(value: object, default: float | None) -> float | None:
+    """Return a number of a board; JSON as it is read has words and greater numbers, too, which cannot be drawn."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    try:
+        return float(value) if math.isfinite(value) else default
+    except OverflowError:
+        return default
 
 
 def _whole(value: object, default: int) -> int:
-    number = _number(value, None)
+    number = finite(value, None)
     return int(number) if number is not None and abs(number) < 1e6 else default  # noqa: PLR2004 -- no place is further

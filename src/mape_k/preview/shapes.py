@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mape_k.preview.asking import Asked, Series
-from mape_k.preview.board import Panel, look_of
+from mape_k.preview.board import Panel, finite, look_of
 from mape_k.preview.colours import colour, on_scheme, series_colour
 from mape_k.preview.formats import written
 
@@ -210,15 +210,11 @@ def heatmap(asked: Asked) -> list[Band]:
     options = options if isinstance(options, dict) else {}
     numbers = np.concatenate([values for _, _, values in rows]) if rows else np.empty(0)
     numbers = numbers[np.isfinite(numbers)]
-    low = _own(options, "min", 0.0)
-    high = _own(options, "max", float(numbers.max()) if numbers.size else 1.0)
+    low = finite(options.get("min"), None) or 0.0
+    high = finite(options.get("max"), None)
+    high = high if high is not None else float(numbers.max()) if numbers.size else 1.0
     paint = _Paint(asked, low, high, str(options.get("scheme", "")), reverse=bool(options.get("reverse")))
     return [Band(name=name, cells=tuple(paint(times, values))) for name, times, values in rows[-MAX_FIGURES:]]
-
-
-def _own(options: Mapping[str, Any], key: str, default: float) -> float:
-    value = options.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
 @dataclass(frozen=True, slots=True)

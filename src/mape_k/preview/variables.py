@@ -103,14 +103,19 @@ def _written(chosen: Chosen, style: str) -> str:
     if chosen.all_value:
         return chosen.all_value
     if not chosen.is_pattern:
-        return "".join(chosen.values[:1]).replace("\\", "\\\\").replace('"', '\\"')
+        return _quoted("".join(chosen.values[:1]))
     escaped = [_escaped(value) for value in chosen.values]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
 
 def _escaped(value: str) -> str:
     """Escape for a regular expression inside a quoted text of PromQL."""
-    return _SPECIAL.sub(lambda found: f"\\\\{found.group()}", value)
+    return _quoted(_SPECIAL.sub(lambda found: f"\\{found.group()}", value))
+
+
+def _quoted(text: str) -> str:
+    """Escape for a quoted text of PromQL, which nothing in a value may end."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 _STYLES: Mapping[str, Callable[[Sequence[str]], str]] = MappingProxyType(

@@ -1,6 +1,7 @@
 """A preview asks what a board asks, and its page shows what came back, harmless whatever it is."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from mape_k.packbuild.grafana import (
 )
 from mape_k.ports import InstantVector, RangeSeries
 from mape_k.preview import AskedBoard, Asker, Span, check_variables, empty_panels, read_boards, render, report
+from mape_k.preview.variables import Chosen, Substitution
 
 SPAN = Span(start=1_700_000_000, end=1_700_003_600)
 HOSTILE = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>\x1b[31m\u202e'
@@ -315,6 +317,20 @@ async def test_values_that_a_person_wants_are_matched_exactly(tmp_path: Path):
     assert r'x{node=~"(a\\.b|c)"}' in source.asked
 
 
+@pytest.mark.parametrize(
+    ("values", "is_pattern", "written"),
+    [
+        (["C:\\x.y"], True, r"C:\\\\x\\.y"),
+        (['a"} or vector(1) #'], True, r"a\"\\} or vector\\(1\\) #"),
+        (['a"b\\'], False, r"a\"b\\"),
+        (["a\nb", "c"], True, r"(a\nb|c)"),
+    ],
+)
+def test_no_value_ends_the_text_that_it_stands_in(values: list[str], is_pattern: bool, written: str):
+    chosen = {"v": Chosen(values=tuple(values), is_pattern=is_pattern)}
+    assert Substitution(Span(start=0, end=60), 1, chosen)('x{l=~"$v"}') == f'x{{l=~"{written}"}}'
+
+
 async def test_an_option_is_its_first_value_and_titles_know_it(tmp_path: Path):
     path = a_file(
         tmp_path, Stat("p$q", {"": "quantile($q, x)"}, unit="s"), variables=[Option("q", "Quantile", ["0.99", "0.5"])]
@@ -364,9 +380,10 @@ def test_a_variable_that_no_board_has_is_refused(tmp_path: Path):
         ("[]", "panels: expected the JSON of a Grafana board"),
         ('{"panels": {}}', "panels: expected"),
         ("[" * 100_000, "no JSON"),
+        ('{"panels": [' + "1" * 5000 + "]}", "a number that is too long"),
         (json.dumps({"panels": [{"type": "text"}] * 301}), "panels: over 300"),
     ],
-    ids=["broken", "list", "no panels", "deep", "many"],
+    ids=["broken", "list", "no panels", "deep", "long", "many"],
 )
 def test_what_is_no_board_is_refused(tmp_path: Path, text: str, sentence: str):
     path = tmp_path / "x.json"
@@ -386,9 +403,42 @@ def test_what_is_no_board_is_refused(tmp_path: Path, text: str, sentence: str):
         {"type": "heatmap", "targets": [{"expr": "x"}], "options": {"color": {"scheme": 5, "min": "x"}}},
         {"type": "table", "targets": [{"expr": "x"}], "transformations": [{"id": "organize", "options": 3}]},
         {"type": "volkovlabs-echarts-panel", "targets": [{"expr": "x"}], "options": {"sortBy": [3]}},
+        {
+            "type": "gauge",
+            "targets": [{"expr": "x"}],
+            "fieldConfig": {
+                "defaults": {"min": math.nan, "max": 10**400, "thresholds": {"steps": [{"value": math.inf}]}}
+            },
+        },
+        {
+            "type": "timeseries",
+            "targets": [{"expr": "x"}],
+            "fieldConfig": {"defaults": {"min": -math.inf, "max": math.nan}},
+        },
+        {"type": "heatmap", "targets": [{"expr": "x"}], "options": {"color": {"min": math.nan, "max": math.inf}}},
+        {
+            "type": "stat",
+            "targets": [{"expr": "x", "legendFormat": "a" * 60}],
+            "fieldConfig": {
+                "overrides": [{"matcher": {"id": "byRegexp", "options": "(a+)+$|(a|a)*b"}, "properties": []}]
+            },
+        },
         {"type": "row", "panels": [{"type": "stat", "targets": [{"expr": "x", "instant": True}]}]},
     ],
-    ids=["nothing", "nonsense", "places", "overrides", "colours", "columns", "stranger", "row"],
+    ids=[
+        "nothing",
+        "nonsense",
+        "places",
+        "overrides",
+        "colours",
+        "columns",
+        "stranger",
+        "dial",
+        "ends",
+        "cells",
+        "pattern",
+        "row",
+    ],
 )
 async def test_a_board_from_elsewhere_is_drawn_as_far_as_it_is_understood(tmp_path: Path, panel: dict[str, Any]):
     path = tmp_path / "x.json"
