@@ -24,7 +24,10 @@ def read(query: str) -> str:
     query = query.strip()
     asked = query.replace(WINDOW, "5m")
     promql.check(asked)
-    said = [token for token in promql.tokens(asked) if token.kind != "space"]
+    pieces = list(promql.tokens(asked))
+    if pieces[-1].text.startswith("#"):
+        raise ValueError("a comment at the end, which would hide what is put behind it; write it above the query")
+    said = [token for token in pieces if token.kind != "space"]
     if query.count(WINDOW) != query.count(f"[{WINDOW}"):
         raise ValueError(f"{WINDOW} outside of [{WINDOW}]; write rate(x_total[{WINDOW}])")
     if WINDOW not in query and not _is_selector(said):

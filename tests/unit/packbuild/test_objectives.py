@@ -195,6 +195,8 @@ def test_a_standard_alert_that_could_never_fire_is_refused(tmp_path: Path) -> No
         ('x_bucket{le="high"}', "expected a bound, a number"),
         ("x_total - y_total", "expected a counter such as"),
         ("   ", "the query is empty"),
+        ("sum(rate(x_total[$window])) # all of them", "a comment at the end"),
+        ("x_total # all of them", "a comment at the end"),
     ],
 )
 def test_a_query_that_counts_nothing_over_windows_is_refused(tmp_path: Path, text: str, told: str) -> None:
