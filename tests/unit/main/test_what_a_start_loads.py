@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 ONLY_COMMANDS_NEED = ("mape_k.packfiles", "mape_k.packlint", "mape_k.packbuild", "mape_k.deploy", "mape_k.preview")
-EXTRAS = ("promql_parser", "grafana_foundation_sdk", "opentelemetry", "requests", "jinja2", "psycopg", "alembic.command")
+EXTRAS = ("promql_parser", "grafana_foundation_sdk", "opentelemetry", "requests", "jinja2", "psycopg")
 
 
 def test_the_daemon_starts_without_what_only_commands_and_extras_need():
