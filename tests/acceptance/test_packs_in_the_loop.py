@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from daemon_process import DaemonProcess, daemon
+from play.reading import read_part
 from proving.layout import PACKS, Addresses, Layout, lay_out
 from proving.plants import NONE
 from proving.stack import commands_of
@@ -80,23 +81,24 @@ def watched(pack: str, folder: Path) -> Iterator[Watched]:
 
 @pytest.mark.parametrize(("pack", "fault", "control"), CASES)
 def test_a_fault_is_decided_in_shadow_and_mended_once_the_daemon_may_act(pack, fault, control, tmp_path):
+    alert = read_part(PACKS / pack).scenarios.faults[fault].alert
     with watched(pack, tmp_path / "stack") as system:
         with daemon(tmp_path / "shadow", **system.environment()) as running:
             system.begin(fault)
             wait_until(lambda: control in would_have(running), "the decision in shadow")
             running.after_cycles(2)
+            assert alert in system.alerts()
             in_shadow = system.journal(), running.actions()
 
         with daemon(tmp_path / "acting", **system.environment(), MAPE_K_MODE="enforce") as running:
-            wait_until(lambda: verdicts(running) == ["improved"], "the action's verdict", seconds=60)
-            wait_until(lambda: system.alerts() == set(), "the alert's end")
-            (action,) = running.actions()
-        (entry,) = system.journal()
+            wait_until(lambda: "improved" in verdicts(running), "the action's verdict", seconds=60)
+            wait_until(lambda: alert not in system.alerts(), "the alert's end")
+            done, sent = running.actions(), system.journal()
 
     assert in_shadow == ([], [])
-    assert (action["remediation"], action["verdict"]) == (control, "improved")
-    assert (entry["control"], entry["idempotency_key"]) == (control, action["execution_id"])
-    assert (entry["effect"], entry["touched"]) == ("applied", [fault])
+    assert (done[-1]["remediation"], done[-1]["verdict"]) == (control, "improved")
+    assert (sent[0]["control"], sent[0]["effect"], sent[0]["touched"]) == (control, "applied", [fault])
+    assert [entry["idempotency_key"] for entry in sent] == [action["execution_id"] for action in reversed(done)]
 
 
 def would_have(running: DaemonProcess) -> list[str]:
