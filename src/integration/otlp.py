@@ -41,7 +41,7 @@ class OtlpTracer:
         endpoint: the collector's base address, such as ``http://localhost:4318``.
         token: a bearer token; empty: none.
         attributes: of this process, such as its version.
-        told: called from the background with how many spans arrived, and how many were lost.
+        told: called with how many spans arrived and how many were lost, mostly from the background.
         request_seconds: what a batch may take, repetitions included; then it is lost.
     """
 
@@ -65,8 +65,11 @@ class OtlpTracer:
             timeout=request_seconds,
             session=session,
         )
+        self._told = told
+        self._given = 0
+        self._counting = _Counting(exporter, told)
         self._processor = BatchSpanProcessor(
-            _Counting(exporter, told),
+            self._counting,
             max_queue_size=QUEUED,
             max_export_batch_size=BATCH,
             schedule_delay_millis=EVERY_SECONDS * 1000,
@@ -75,6 +78,10 @@ class OtlpTracer:
     def tell(self, spans: Iterable[Span]) -> None:
         """Hand spans over; never waits, never raises."""
         for span in spans:
+            if self._given - self._counting.taken >= QUEUED:  # the SDK would drop an older one, and tell nobody
+                self._told(0, 1)
+                continue
+            self._given += 1
             self._processor.on_end(self._readable(span))
 
     def close(self) -> None:
@@ -104,8 +111,10 @@ class _Counting(SpanExporter):
     def __init__(self, exporter: OTLPSpanExporter, told: Callable[[int, int], None]) -> None:
         self._exporter = exporter
         self._told = told
+        self.taken = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.taken += len(spans)
         result = self._exporter.export(spans)
         has_arrived = result is SpanExportResult.SUCCESS
         self._told(*((len(spans), 0) if has_arrived else (0, len(spans))))

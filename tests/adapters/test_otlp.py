@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integration.otlp import OtlpTracer
+from integration.otlp import QUEUED, OtlpTracer
 from mape_k.model.span import Span, SpanRef
 from otlp_collector import collecting
 from real_stack import free_port, wait_until
@@ -83,6 +83,21 @@ def test_a_collector_that_is_away_costs_a_count_and_no_time():
 
     assert told_in < 5
     assert tally.exported == 0
+
+
+def test_spans_beyond_what_may_wait_are_counted_as_lost_and_none_waits_longer_for_them(collector):
+    tally = Tally()
+    collector.hang.clear()
+    tracer = OtlpTracer(collector.url, told=tally)
+    tracer.tell(a_span(str(number)) for number in range(3 * QUEUED))
+    assert tally.lost >= QUEUED
+    collector.hang.set()
+    wait_until(lambda: tally.exported + tally.lost == 3 * QUEUED, "every span counted once")
+    tracer.close()
+
+    assert tally.exported >= QUEUED
+    names = [span.name for _, span in collector.spans]
+    assert names[:QUEUED] == [str(number) for number in range(QUEUED)]
 
 
 def test_a_collector_that_hangs_does_not_keep_the_daemon_from_stopping(collector):
