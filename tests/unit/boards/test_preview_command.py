@@ -39,6 +39,7 @@ def preview(tmp_path: Path, *arguments: str) -> Result:
     ("arguments", "sentence"),
     [
         (["charter", "--at", "noon"], "--at noon: expected a time such as 2026-11-26T12:00:00Z"),
+        (["charter", "--at", "0001-01-01"], "--at 0001-01-01: expected a time after 1970"),
         (["charter", "--range", "long"], "--range long: expected a duration such as 30s"),
         (["charter", "--range", "9999d"], "--range 9999d: expected 1s to 366d"),
         (["charter", "--var", "node"], "--var node: expected NAME=VALUE"),
