@@ -10,9 +10,10 @@ from mape_k.packfiles.inventory import Inventory, inventory_of
 from mape_k.packfiles.prometheus import PrometheusFile, prometheus_file_of
 from mape_k.packfiles.reading import Refusal, UnknownKindError, YamlFile, read_text, read_yaml_file
 from mape_k.packfiles.rule_files import PROMETHEUS_RULE, RuleFile, rule_file_of
+from mape_k.packfiles.rule_tests import RuleTests, rule_tests_of
 from mape_k.packfiles.texts import TemplateFile
 
-AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board | TemplateFile
+AnyFile: TypeAlias = RuleFile | AlertmanagerFile | PrometheusFile | Inventory | Board | TemplateFile | RuleTests
 
 MAX_HEAD = 2000
 _DEFINES = re.compile(r"^\s*\{\{-?\s*(?:define\s+\"|/\*)", re.MULTILINE)
@@ -40,7 +41,7 @@ def read_any(path: Path) -> AnyFile:
     if "metrics" in keys:
         return inventory_of(file)
     if "tests" in keys:
-        raise _unknown(file)
+        return rule_tests_of(file)
     if _PROMETHEUS_KEYS & keys or keys == {"global"} or _is_job_list(value):
         return prometheus_file_of(file)
     raise _unknown(file)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 from mape_k.catalogue.promql import tokens
 from mape_k.errors import ConfigError
@@ -259,20 +260,28 @@ class Condition:
 
 
 def alternatives(expr: Expr) -> Iterator[Condition]:
-    """Yield the comparisons of which each alone makes an alert fire: those that no ``and`` joins with another one."""
+    """Yield the comparisons that an alert begins with: of ``and`` the left side, of ``or`` each."""
     expr = bare(expr)
     if isinstance(expr, BinaryExpr) and (str(expr.op) in {"or", "unless"} or _takes_labels(expr)):
         yield from alternatives(expr.lhs)
         if str(expr.op) == "or":
             yield from alternatives(expr.rhs)
-    elif operator(expr) != "and":
+    elif isinstance(expr, BinaryExpr) and str(expr.op) == "and":
+        yield from alternatives(expr.lhs)
+    else:
         yield from conditions(expr)
 
 
 def _takes_labels(expr: BinaryExpr) -> bool:
     """Return whether a condition is multiplied with something for the sake of its labels alone."""
-    is_many = expr.modifier is not None and expr.modifier.card == VectorMatchCardinality.ManyToOne
-    return is_many and str(expr.op) == "*" and operator(bare(expr.lhs)) in COMPARISONS | SETS
+    return _adds_labels(expr) and operator(bare(expr.lhs)) in COMPARISONS | SETS
+
+
+def _adds_labels(expr: Expr) -> TypeGuard[BinaryExpr]:
+    """Return whether ``expr`` is a product of the form ``… * on (…) group_left (…) …``."""
+    if not isinstance(expr, BinaryExpr) or str(expr.op) != "*" or expr.modifier is None:
+        return False
+    return expr.modifier.card == VectorMatchCardinality.ManyToOne
 
 
 def conditions(expr: Expr) -> Iterator[Condition]:
@@ -295,8 +304,8 @@ def conditions(expr: Expr) -> Iterator[Condition]:
 def quantile_of(expr: Expr) -> tuple[VectorSelector, float] | None:
     """Return which buckets ``expr`` takes a quantile of, and the factor that is applied to it."""
     expr, factor = unscaled(expr)
-    while isinstance(expr, AggregateExpr):
-        expr, inner = unscaled(expr.expr)
+    while isinstance(expr, AggregateExpr) or _adds_labels(expr):
+        expr, inner = unscaled(expr.expr if isinstance(expr, AggregateExpr) else expr.lhs)
         factor *= inner
     if function(expr) != "histogram_quantile":
         return None

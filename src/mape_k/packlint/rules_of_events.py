@@ -40,6 +40,11 @@ RARE = re.compile(
 _LONG = 3600.0
 
 
+def _counted(condition: Condition, suite: Suite) -> tuple[Call, VectorSelector, float] | None:
+    """Return the counting of events that a condition compares, itself or as a recording."""
+    return _events(suite.resolved(unscaled(condition.left)[0]))
+
+
 def _events(expr: Expr) -> tuple[Call, VectorSelector, float] | None:
     """Return the counting of events over a window that ``expr`` is, or sums up."""
     expr, _ = unscaled(expr)
@@ -69,11 +74,11 @@ def _is_any(condition: Condition, name: str) -> bool:
     "An event stays in a window for the window's length; a `for` as long or longer outlasts it, and nothing is told.",
     remedy="make the window longer than `for`, or drop `for`",
 )
-def window_within_for(query: Query, _: Suite) -> Findings:
+def window_within_for(query: Query, suite: Suite) -> Findings:
     """Yield alerts on single events whose `for` outlasts their window."""
     lasting_for = query.alert.lasting if query.alert else 0.0
     for condition in alternatives(query.expr) if lasting_for else ():
-        found = _events(condition.left)
+        found = _counted(condition, suite)
         if found and _is_any(condition, found[0].func.name) and lasting_for >= found[2]:
             message = f"one event is seen for {found[2]:g}s, and `for` asks for {lasting_for:g}s"
             is_meant = lasting_for >= 2 * found[2]
@@ -94,13 +99,13 @@ def window_within_for(query: Query, _: Suite) -> Findings:
 )
 def first_event_unseen(query: Query, suite: Suite) -> Findings:
     """Yield alerts on any event that miss the first one of a series."""
-    if query.alert is None or _looks_at_birth(query.expr):
+    if query.alert is None or _looks_at_birth(suite.in_full(query, is_whole=True)):
         return
     for condition in alternatives(query.expr):
-        found = _events(condition.left)
+        found = _counted(condition, suite)
         name = found[0].func.name if found else ""
         is_any = name in {"rate", "irate", "increase"} and _is_any(condition, name)
-        if found and is_any and (label := _label_of_event(found[1], condition.left, suite)):
+        if found and is_any and (label := _label_of_event(found[1], suite.resolved(unscaled(condition.left)[0]), suite)):
             yield f"the first event with a new {label} goes unseen"
             return
 
@@ -138,7 +143,7 @@ def absent_is_not_zero(query: Query, suite: Suite) -> Findings:
     if query.alert is None or any(function(each) in {"absent", "absent_over_time"} for each in walk(query.expr)):
         return
     for condition in conditions(query.expr):
-        found = _events(condition.left)
+        found = _counted(condition, suite)
         if (
             found is None
             or condition.op != "=="
@@ -182,7 +187,7 @@ def window_below_interval(query: Query, suite: Suite) -> Findings:
     if query.alert is None:
         return
     for condition in conditions(query.expr):
-        found = _events(condition.left)
+        found = _counted(condition, suite)
         if found is None:
             continue
         call, selector, window = found
@@ -283,10 +288,10 @@ def _is_several(matcher: Matcher) -> bool:
     "A rate per second that has to last is more than something rare can ever reach: every one may fail unnoticed.",
     remedy="compare the increase over a longer window, or the share that fails",
 )
-def rate_beyond_traffic(query: Query, _: Suite) -> Findings:
+def rate_beyond_traffic(query: Query, suite: Suite) -> Findings:
     """Yield absolute rates of rare events."""
     for condition in conditions(query.expr) if query.alert else ():
-        found = _events(condition.left)
+        found = _counted(condition, suite)
         if found is None or found[0].func.name not in {"rate", "irate"} or condition.op not in {">", ">="}:
             continue
         per_second = (condition.limit or 0.0) / unscaled(condition.left)[1]

@@ -59,7 +59,7 @@ def labels_never_match(query: Query, suite: Suite) -> Findings:
 )
 def subset_by_itself(query: Query, suite: Suite) -> Findings:
     """Yield divisions of a subset of series by all of them, series by series."""
-    for each in walk(query.expr):
+    for each in walk(suite.in_full(query)):
         if isinstance(each, BinaryExpr) and str(each.op) == "/" and _is_one_to_one(each):
             for label in _narrowed(each.lhs, each.rhs):
                 sides = [suite.labels(side) for side in (each.lhs, each.rhs)]

@@ -45,12 +45,15 @@ def limit_beyond_buckets(query: Query, suite: Suite) -> Findings:
     """Yield limits on quantiles that the buckets can never show."""
     for each in conditions(query.expr):
         found = quantile_of(suite.resolved(unscaled(each.left)[0]))
-        metric = suite.metric(name_of(found[0])) if found else None
-        if found is None or metric is None or not metric.buckets or each.limit is None:
+        bound = suite.highest_bucket(name_of(found[0])) if found else None
+        if found is None or bound is None or each.limit is None:
             continue
-        highest = metric.buckets[-1] * found[1] * unscaled(each.left)[1]
+        highest = bound * found[1] * unscaled(each.left)[1]
         if (each.op == ">" and each.limit >= highest) or (each.op in {">=", "=="} and each.limit > highest):
-            yield f"{each.limit:g} is not below the highest finite bucket of {metric.name} ({highest:g})"
+            name = name_of(found[0]).removesuffix("_bucket")
+            is_sure = suite.metric(name) is not None
+            message = f"{each.limit:g} is not below the highest finite bucket of {name} ({highest:g})"
+            yield Found(message=message, severity=None if is_sure else Severity.WARNING)
 
 
 @check(

@@ -31,11 +31,13 @@ _GAUGE_NAME = re.compile(
     r"|in_flight|inflight|connections|temperature|depth|length|available|free|used|limit|capacity|utilization|utilisation"
     r"|state|status|up|instances|queued|pending|waiting|open|memory|entries|uptime_seconds|age_seconds|workers|replicas)$"
 )
+_GAUGE_CALLED_TOTAL = re.compile(r"_(?:in_use|in_progress|in_flight|pending|queued|available|free|connected)_total$")
 _OBSERVED = re.compile(
     r"_(?:duration|latency|response_time|request_time|processing_time|elapsed|wait_time)"
     r"(?:_(?:seconds|milliseconds|microseconds|nanoseconds|ms|us|ns))?$|_(?:request|response)_size_bytes$"
 )
 _EVENTS = re.compile(r"(?:errors?|failures?|failed|requests?|events?|exceptions?|restarts?|retries|attempts?)_total$")
+_WORD, _CLOSE = 5, 0.85
 _SINGLE = re.compile(
     r"(?:^|_)(?:last|latest|current|max|min|avg|mean|p\d+|scrape|probe|collector|exporter|budget|limit|timeout)(?:_|$)"
 )
@@ -67,10 +69,14 @@ def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, sui
         return False
     if any(name + suffix in suite.series_used for suffix in ("_bucket", "_sum", "_count")):
         return True
-    quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile"]
+    quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile" and not _has_buckets(each)]
     if any(name_of(each) == name for quantile in quantiles for each in selectors(quantile)):
         return any(map(_is_grouped_by_bounds, quantiles)) or not any(windowed(query.expr, *_RATES))
     return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None
+
+
+def _has_buckets(expr: Expr) -> bool:
+    return any(name_of(each).endswith("_bucket") for each in selectors(expr))
 
 
 def _is_grouped_by_bounds(expr: Expr) -> bool:
@@ -91,9 +97,14 @@ def rate_of_gauge(query: Query, suite: Suite) -> Findings:
     for call, selector, _ in windowed(query.expr, *_RATES):
         name = name_of(selector)
         metric = suite.metric(name)
-        is_gauge = metric.type in {"gauge", "info"} if metric else _GAUGE_NAME.search(name) is not None
-        if is_gauge and ":" not in name:
-            yield f"{call.func.name} of {name}, which is a gauge"
+        if ":" not in name and (metric.type in {"gauge", "info"} if metric else _is_gauge_by_name(name)):
+            is_sure = metric is not None or not name.endswith(("_bytes", "_total"))
+            message = f"{call.func.name} of {name}, which is a gauge"
+            yield Found(message=message, severity=None if is_sure else Severity.WARNING)
+
+
+def _is_gauge_by_name(name: str) -> bool:
+    return _GAUGE_NAME.search(name) is not None or _GAUGE_CALLED_TOTAL.search(name) is not None
 
 
 @check(
@@ -229,9 +240,10 @@ def metric_in_two_spellings(suite: Suite, _: Suite) -> Findings:
     if suite.inventories:
         return
     names = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in suite.series_used if ":" not in name}
+    rated = {name_of(each) for query in suite.queries for _, each, _ in windowed(query.expr, *_RATES)}
     for long in sorted(names):
-        for short, reason in _shorter(long):
-            if short in names:
+        for short, reason in (*_shorter(long), *_without_total(long, rated), *_misspelt(long, names), *_untested(long, suite)):
+            if short in names | suite.series_in_tests:
                 place = next(query for query in suite.queries if any(_is(each, long) for each in selectors(query.expr)))
                 message = f"{place.where}: {short} and {long} {reason}"
                 yield Found(message=message, line=place.line, path=place.path)
@@ -239,6 +251,38 @@ def metric_in_two_spellings(suite: Suite, _: Suite) -> Findings:
 
 def _is(selector: VectorSelector, name: str) -> bool:
     return re.sub(r"_(?:bucket|sum|count)$", "", name_of(selector)) == name
+
+
+def _without_total(long: str, rated: set[str]) -> Iterator[tuple[str, str]]:
+    """A gauge may be called as a counter is, without ``_total``; but nobody takes a rate of it."""
+    short = long.removesuffix("_total")
+    if short != long and {short, long} <= rated:
+        yield short, "differ by the suffix alone"
+
+
+def _misspelt(name: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names with the same words but one, of which a letter is missing."""
+    words = name.split("_")
+    for other in names:
+        theirs = other.split("_")
+        if len(other) == len(name) - 1 and len(theirs) == len(words):
+            pairs = [(long, short) for long, short in zip(words, theirs, strict=True) if long != short]
+            if len(pairs) == 1 and _lacks_a_letter(*pairs[0]):
+                yield other, "differ by a letter alone"
+
+
+def _lacks_a_letter(long: str, short: str) -> bool:
+    """A letter at the end is grammar: a plural or a past."""
+    is_word = len(short) >= _WORD and long.isalpha() and short.isalpha()
+    return is_word and any(long[:at] + long[at + 1 :] == short for at in range(1, len(long) - 1))
+
+
+def _untested(name: str, suite: Suite) -> Iterator[tuple[str, str]]:
+    """Yield what unit tests give as input instead of a name, and nothing reads."""
+    if suite.series_in_tests and name not in suite.series_in_tests and name not in suite.recordings:
+        unread = [each for each in suite.series_in_tests - suite.series_used if ":" not in each]
+        for other in get_close_matches(name, unread, n=1, cutoff=_CLOSE):
+            yield other, "differ a little: the unit tests have the one and the rules the other"
 
 
 def _shorter(long: str) -> Iterator[tuple[str, str]]:

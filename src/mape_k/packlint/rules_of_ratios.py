@@ -19,7 +19,6 @@ from mape_k.packlint.promql import (
     VectorSelector,
     bare,
     conditions,
-    fixed_labels,
     function,
     matchers_of,
     name_of,
@@ -40,7 +39,7 @@ _GOOD = re.compile(
     re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down)(?:$|_|\|)",
+    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down|miss(?:es|ed)?)(?:$|_|\|)",
     re.IGNORECASE,
 )
 _TURNED_AWAY = re.compile(
@@ -72,14 +71,15 @@ def _divisions(expr: Expr, *, is_falling: bool = False) -> Iterator[tuple[Binary
     "Where nothing has succeeded yet there is no series of successes and no ratio: total failure is silent.",
     remedy="count the failures instead: failed / all, compared with > (or add: or 0 * all, to the numerator)",
 )
-def vanishing_numerator(query: Query, _: Suite) -> Findings:
+def vanishing_numerator(query: Query, suite: Suite) -> Findings:
     """Yield shares of what is good that are absent when nothing is."""
-    if query.rule is None or any(function(each).startswith("absent") for each in walk(query.expr)):
+    expr = suite.in_full(query)
+    if query.rule is None or any(function(each).startswith("absent") for each in walk(expr)):
         return
     if query.recording:
-        found = [each for each, falls in _divisions(query.expr) if falls or _counts_good(each)]
+        found = [each for each, falls in _divisions(expr) if falls or _counts_good(each)]
     else:
-        found = [each for condition in conditions(query.expr) for each in _watched_good(condition)]
+        found = [each for condition in conditions(expr) for each in _watched_good(condition)]
     for each in found:
         if reason := _vanishes(each):
             yield f"without any series with {reason} there is no value at all"
@@ -117,7 +117,7 @@ def _vanishes(division: BinaryExpr) -> str:
         is_in_all = bool(same) and all(
             any(same_condition(matcher, other) for other in matchers_of(each)) for each in same
         )
-        if matcher.name == "le" or matcher.name in OF_TARGETS or (is_in_all and len(wholes) == 1):
+        if matcher.name == "le" or matcher.name in OF_TARGETS or is_in_all:
             continue
         if same or _is_good(matcher):
             return f"{matcher.name} {'as asked'}" if not matcher.value else f"this {matcher.name}"
@@ -131,9 +131,9 @@ def _vanishes(division: BinaryExpr) -> str:
     "What is counted above the line is not among what is counted below it, so the ratio is no share and can pass 100%.",
     remedy="divide by the sum of both counts",
 )
-def denominator_without_the_counted(query: Query, _: Suite) -> Findings:
+def denominator_without_the_counted(query: Query, suite: Suite) -> Findings:
     """Yield ratios of two counts that exclude each other."""
-    for each in walk(query.expr):
+    for each in walk(suite.in_full(query)):
         if isinstance(each, BinaryExpr) and str(each.op) == "/":
             parts, wholes = list(selectors(each.lhs)), list(selectors(each.rhs))
             if len(parts) == 1 and len(wholes) == 1 and (reason := _excludes(parts[0], wholes[0])):
@@ -143,14 +143,30 @@ def denominator_without_the_counted(query: Query, _: Suite) -> Findings:
 def _excludes(part: VectorSelector, whole: VectorSelector) -> str:
     one, other = name_of(part), name_of(whole)
     if one != other:
+        if set(other.split("_")) <= set(one.split("_")):
+            return ""
         is_away = _TURNED_AWAY.search(one) and not _TURNED_AWAY.search(other) and other.endswith(("_total", "_count"))
         is_other_end = _BAD.search(_stem(one)) and _GOOD.search(_stem(other))
         return f"{other} need not count what {one} counts" if is_away or is_other_end else ""
-    ours, theirs = fixed_labels(part), fixed_labels(whole)
-    for label in sorted(ours.keys() & theirs.keys() - OF_TARGETS):
-        if ours[label] != theirs[label] and _BAD.search(ours[label]) and _GOOD.search(theirs[label]):
-            return f'{label} is "{ours[label]}" above the line and "{theirs[label]}" below it'
+    for mine in matchers_of(part):
+        for their in matchers_of(whole):
+            if mine.name == their.name and mine.name not in OF_TARGETS and _is_opposite(mine, their):
+                return f"{mine.name} is {mine.value!r} above the line and {_said(their)} below it"
     return ""
+
+
+def _is_opposite(mine: Matcher, their: Matcher) -> bool:
+    """Return whether what fails is divided by what does not, or something by all the rest."""
+    exact, pattern = (MatchOp.Equal, MatchOp.NotEqual), (MatchOp.Re, MatchOp.NotRe)
+    if (mine.op, their.op) in (exact, pattern):
+        return mine.value == their.value
+    is_listed = mine.op in (exact[0], pattern[0]) and their.op in (exact[0], pattern[0])
+    is_bad = _BAD.search(mine.value) and not _GOOD.search(mine.value)
+    return bool(is_listed and is_bad and _GOOD.search(their.value) and not _BAD.search(their.value))
+
+
+def _said(matcher: Matcher) -> str:
+    return ("not " if matcher.op in (MatchOp.NotEqual, MatchOp.NotRe) else "") + repr(matcher.value)
 
 
 def _stem(name: str) -> str:
@@ -164,14 +180,15 @@ def _stem(name: str) -> str:
     "With little traffic a single failure is a large share: somebody is woken because of one event.",
     remedy="add a minimum: and sum(increase(…)) > a number",
 )
-def share_of_almost_nothing(query: Query, _: Suite) -> Findings:
+def share_of_almost_nothing(query: Query, suite: Suite) -> Findings:
     """Yield shares that page people, over short windows and without a minimum count."""
     if query.alert is None or query.alert.severity.lower() in _CALM:
         return
     is_page = query.alert.severity.lower() in _PAGES
-    if any(operator(each) == "and" for each in walk(query.expr)):
+    expr = suite.in_full(query, is_whole=True)
+    if any(operator(each) == "and" for each in walk(expr)):
         return
-    for condition in conditions(query.expr):
+    for condition in conditions(expr):
         for each, is_falling in _divisions(condition.left):
             is_short = max(ranges(each), default=_SHORT + 1) <= _SHORT
             if (

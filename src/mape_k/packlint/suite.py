@@ -6,12 +6,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from mape_k.catalogue.promql import tokens
 from mape_k.packfiles import AlertmanagerFile, Board, Inventory, Metric, PackFolder, Panel, Rule, RuleFile
 from mape_k.packfiles.prometheus import PrometheusFile, ScrapeJob
+from mape_k.packfiles.rule_tests import RuleTests
 from mape_k.packfiles.texts import Objective, Runbook, TemplateFile
+from mape_k.packlint.expected import buckets_in_comments, buckets_in_tests, values_in_tests
 from mape_k.packlint.labels import OF_TARGETS, OF_THE_SCRAPE, UNKNOWN, Labels, labels_of
 from mape_k.packlint.model import Query
 from mape_k.packlint.promql import (
+    MAX_LENGTH,
+    BinaryExpr,
     Expr,
     MatchOp,
     QueryError,
@@ -22,6 +27,7 @@ from mape_k.packlint.promql import (
     name_of,
     parsed,
     selectors,
+    walk,
     without_variables,
 )
 from mape_k.packlint.units import (
@@ -78,6 +84,7 @@ class Suite:
         objectives: service level objectives.
         runbooks: for people.
         templates: of notifications.
+        tests: promtool's unit tests.
         pack: the pack that they are, which is then known to be complete; None: somebody's files.
         jobs: further scrape jobs and their intervals in seconds, as a pack knows them.
         signals: queries of a pack's signals: file, line, name and PromQL.
@@ -92,6 +99,7 @@ class Suite:
     objectives: Sequence[Objective] = ()
     runbooks: Sequence[Runbook] = ()
     templates: Sequence[TemplateFile] = ()
+    tests: Sequence[RuleTests] = ()
     pack: PackFolder | None = None
     jobs: Mapping[str, float] = field(default_factory=dict)
     signals: Sequence[tuple[Path, int, str, str]] = ()
@@ -184,6 +192,27 @@ class Suite:
         return next(filter(None, (inventory.find(name) for inventory in self.inventories)), None)
 
     @cached_property
+    def _told_buckets(self) -> Mapping[str, float]:
+        return {**buckets_in_comments(self.rule_files), **buckets_in_tests(self.tests)}
+
+    def highest_bucket(self, series: str) -> float | None:
+        """Return the highest finite bucket of the histogram that a series belongs to; None: unknown."""
+        metric = self.metric(series)
+        if metric is not None:
+            return metric.buckets[-1] if metric.buckets else None
+        return self._told_buckets.get(series.removesuffix("_bucket"))
+
+    @cached_property
+    def values_in_tests(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The label values that unit tests give to series, by series and label; an inventory knows them better."""
+        return {} if self.inventories else values_in_tests(self.tests)
+
+    @cached_property
+    def series_in_tests(self) -> frozenset[str]:
+        """The names of the series that unit tests give."""
+        return frozenset(name for file in self.tests for name, _ in file.series)
+
+    @cached_property
     def _all_labels(self) -> frozenset[str]:
         return frozenset(label for inventory in self.inventories for each in inventory for label in each.labels)
 
@@ -265,6 +294,44 @@ class Suite:
                 return inner
             expr = found[0].expr
         return expr
+
+    def in_full(self, query: Query, *, is_whole: bool = False) -> Expr:
+        """Return the expression of ``query`` with what it reads of recordings in their place.
+
+        Args:
+            query: any.
+            is_whole: also recordings that divide or compare; else those are left as they are.
+        """
+        text = query.text
+        for _ in range(_RESOLVED_AT_MOST if ":" in text else 0):
+            longer = "".join(self._inlined(text, is_whole=is_whole))
+            if longer == text or len(longer) > MAX_LENGTH:
+                break
+            text = longer
+        try:
+            return query.expr if text == query.text else parsed(text)
+        except QueryError:
+            return query.expr
+
+    def _inlined(self, text: str, *, is_whole: bool) -> Iterator[str]:
+        """Yield the pieces of ``text``; what is selected of a recording is lost where that is written out."""
+        pieces, skipped = list(tokens(text)), False
+        for index, piece in enumerate(pieces):
+            inner = self._written_out(piece.text, is_whole=is_whole) if ":" in piece.text else ""
+            after = next((each.text for each in pieces[index + 1 :] if each.kind != "space"), "")
+            if inner and after != "[":
+                yield f"({inner})"
+                skipped = after == "{"
+            elif not skipped:
+                yield piece.text
+            skipped = skipped and piece.text != "}"
+
+    def _written_out(self, name: str, *, is_whole: bool) -> str:
+        found = self.recordings.get(name, ())
+        if len(found) != 1:
+            return ""
+        is_part = not any(isinstance(each, BinaryExpr) for each in walk(found[0].expr))
+        return found[0].text if is_part or is_whole else ""
 
     def is_counter(self, name: str) -> bool:
         """Return whether the series is surely one that only rises."""

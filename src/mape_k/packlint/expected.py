@@ -1,0 +1,54 @@
+"""What is known of metrics without an inventory: from unit tests that are given beside rules, and from comments."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from mape_k.packfiles import RuleFile
+from mape_k.packfiles.rule_tests import RuleTests
+
+_BUCKETS = re.compile(r"#.*\bbuckets?\b.*?((?:\d[\d.e+_]*\s*(?:,|\||\s)\s*){2,}\d[\d.e+_]*)", re.IGNORECASE)
+_HISTOGRAM = re.compile(r"\b([a-zA-Z_][\w]*)_bucket\b")
+
+
+def buckets_in_tests(files: Iterable[RuleTests]) -> Mapping[str, float]:
+    """Return the highest finite bucket of each histogram of which some test has all buckets."""
+    bounds: dict[str, set[float]] = {}
+    for file in files:
+        for name, labels in file.series:
+            if name.endswith("_bucket") and (bound := _number(labels.get("le", ""))) is not None:
+                bounds.setdefault(name.removesuffix("_bucket"), set()).add(bound)
+    return {name: max(found - {math.inf}) for name, found in bounds.items() if math.inf in found and len(found) > 1}
+
+
+def buckets_in_comments(files: Iterable[RuleFile]) -> Mapping[str, float]:
+    """Return the highest bucket of each histogram whose buckets a comment lists: ``# buckets of x: 0.1, 0.5, 1``."""
+    return {name: highest for file in files for name, highest in _told(file.content)}
+
+
+def _told(content: str) -> Iterator[tuple[str, float]]:
+    """The histogram is one that the comment names, else the next one that a rule reads."""
+    for found in _BUCKETS.finditer(content) if "bucket" in content else ():
+        numbers = [_number(each) for each in re.split(r"[,|\s]+", found.group(1))]
+        known = [each for each in numbers if each is not None]
+        used = dict.fromkeys(_HISTOGRAM.findall(content[found.end() :]))
+        names = [name for name in used if name in found.group()] or list(used)[:1]
+        if known and known == sorted(known):
+            yield from ((name, known[-1]) for name in names)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def values_in_tests(files: Iterable[RuleTests]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Return the values of each label of each series that the tests give, by series and label."""
+    values: dict[tuple[str, str], set[str]] = {}
+    for file in files:
+        for name, labels in file.series:
+            for label, value in labels.items():
+                values.setdefault((name, label), set()).add(value)
+    return {key: frozenset(found) for key, found in values.items()}
