@@ -66,7 +66,7 @@ class FakeDaemon:
         self.raised_by.append(by)
         if self.is_leader:
             return 9
-        raise ConflictError("The Charter has not refused this daemon's epoch: there is nothing to raise.")
+        raise ConflictError("Nobody who is asked has refused this daemon's epoch: there is nothing to raise.")
 
     def services(self, **changes: Any) -> Services:
         facts: dict[str, Any] = {

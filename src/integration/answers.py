@@ -142,7 +142,8 @@ def _redirect_hint(status: int) -> str:
 
 
 def _epoch(current: object) -> int | None:
-    return current if type(current) is int else None
+    """Return an epoch as Knowledge can hold it; a greater one could never be passed."""
+    return current if type(current) is int and 0 <= current < 1 << 62 else None
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:

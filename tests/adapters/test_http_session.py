@@ -371,7 +371,8 @@ async def test_a_refused_effect_says_what_to_do(bench: Bench, answer: bytes, kin
 
 
 @pytest.mark.parametrize(
-    ("body", "epoch"), [({"current_epoch": 9}, 9), ({"current_epoch": "9"}, None), (b"nine", None)]
+    ("body", "epoch"),
+    [({"current_epoch": 9}, 9), ({"current_epoch": "9"}, None), ({"current_epoch": 2**64}, None), (b"nine", None)],
 )
 async def test_a_stale_epoch_is_told_with_the_current_one_where_it_is_a_number(
     bench: Bench, body: object, epoch: int | None

@@ -63,7 +63,7 @@ def _held_back(status: Mapping[str, Any]) -> Headline | None:
         detail = "Another replica leads. This one looks on, and leads when that one goes silent."
         return Headline(tone=Tone.WAIT, text="Standing by", detail=detail)
     if not status["is_leader"]:
-        detail = "The Charter follows a daemon with a higher epoch. This one looks on, and sends nothing."
+        detail = "The other side follows a daemon with a higher epoch. This one looks on, and sends nothing."
         return Headline(tone=Tone.BAD, text="Another daemon is in charge", detail=detail)
     pause = status["pause"]
     if not pause:

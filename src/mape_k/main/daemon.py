@@ -150,7 +150,7 @@ class Daemon:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this daemon is in charge: it has the lease, and the Charter follows it."""
+        """Whether this daemon is in charge: it has the lease, and the other side follows it."""
         return self.knowledge.lease.is_held and not self.loop.executor.is_fenced
 
     def services(self, tokens: Tokens) -> Services:
@@ -261,17 +261,17 @@ class Daemon:
         self.loop.wake(WokenBy.DEADLINE)
 
     async def raise_epoch(self, by: str) -> int:
-        """Act again, in an epoch above the one that the Charter follows; return it.
+        """Act again, in an epoch above the one that the other side follows; return it.
 
         Raises:
-            ConflictError: the Charter follows this daemon already. FencedError: another one leads.
+            ConflictError: the other side follows this daemon already. FencedError: another one leads.
             StoreError: not written.
         """
         executor = self.loop.executor
         if not self.knowledge.lease.is_held:
             raise FencedError(f"{Reason.STANDBY.sentence} Ask the one that leads.")
         if not executor.is_fenced:
-            raise ConflictError("The Charter has not refused this daemon's epoch: there is nothing to raise.")
+            raise ConflictError("Nobody who is asked has refused this daemon's epoch: there is nothing to raise.")
         epoch = await self.knowledge.lease.raise_epoch(executor.fenced_by or 0, by=by)
         log.warning("epoch_raised", epoch=epoch, by=by)
         executor.begin_epoch()
@@ -316,7 +316,7 @@ class Daemon:
 
     def _fenced(self) -> str:
         theirs = self.loop.executor.fenced_by or "a higher one"
-        return f"the Charter follows epoch {theirs}, this daemon has {self.knowledge.epoch}: {FENCED}"
+        return f"the other side follows epoch {theirs}, this daemon has {self.knowledge.epoch}: {FENCED}"
 
     def closed(self, report: CycleReport) -> None:
         """Tell metrics, log, status page and service manager of a cycle that ended."""

@@ -79,7 +79,7 @@ def test_who_is_fenced_is_neither_leader_nor_ready(daemon, is_fenced):
     daemon.loop.last_report = report = a_report(snapshot=None)
     daemon.closed(report)
     assert gauge(daemon, "leader") == (not is_fenced)
-    told = f"the Charter follows epoch 9, this daemon has 3: {FENCED}"
+    told = f"the other side follows epoch 9, this daemon has 3: {FENCED}"
     assert (told in daemon.not_ready()) is is_fenced
 
 
