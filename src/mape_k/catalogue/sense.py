@@ -83,6 +83,9 @@ def _sent(pack: PackDocument, remediation: RemediationDocument, here: Path) -> I
     calls = remediation.request is not None
     if remediation.request is not None:
         yield from _slots(pack, remediation, remediation.request, (*here, "request"))
+        if remediation.lifetime != "once" and "ttl_seconds" not in _slots_of(remediation.request):
+            remedy = "put {ttl_seconds} into its body, or write lifetime: once"
+            yield (*here, "request"), f"does not say when it ends, so that it would outlive lifetime.ttl; {remedy}"
     undoing: list[tuple[Path, object]] = [((*here, "compensation"), remediation.compensation)]
     for number, part in enumerate(remediation.then):
         place = (*here, "then", number)
@@ -106,12 +109,16 @@ _OTHER_KIND = {
 }
 
 
+def _slots_of(call: CallDocument) -> set[str]:
+    return set(SLOT.findall(f"{call.path} {call.headers} {call.body}"))
+
+
 def _slots(
     pack: PackDocument, remediation: RemediationDocument, call: CallDocument, here: Path, *, undoes: bool = False
 ) -> Iterator[tuple[Path, str]]:
     """Yield the slots of a call that nothing will ever fill."""
     server = call.server or (remediation.request.server if remediation.request else "")
-    used = set(SLOT.findall(f"{call.path} {call.headers} {call.body}"))
+    used = _slots_of(call)
     idempotency = pack.servers[server].idempotency
     for header in call.headers:
         if idempotency and header.lower() == idempotency.header.lower():

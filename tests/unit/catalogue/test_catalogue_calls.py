@@ -123,6 +123,7 @@ def test_a_server_may_know_neither_keys_nor_names_nor_questions(tmp_path):
         ({"request": {**PIN, "headers": {"X-A": "a\nb"}}}, "request.headers.X-A: expected printable ASCII"),
         ({"request": {**PIN, "headers": {"X-A": "{x}"}}}, "request.headers.X-A: {x} is no slot"),
         ({"request": {**PIN, "body": {"s": "{ttl_seconds}"}}}, "request: {ttl_seconds} needs a lifetime with ttl"),
+        ({"lifetime": LAPSING}, "request: does not say when it ends, so that it would outlive lifetime.ttl; put {ttl_"),
         ({"compensation": {**UNPIN, "body": {"by": "{not_after}"}}}, "compensation: {not_after} is not known to what"),
         ({"compensation": {"kind": "remove_worker"}}, "compensation: is a policy; the effector http takes requests"),
         ({"compensation": {**UNPIN, "server": "x"}}, "compensation.server: 'x' is not one of this pack's servers"),
@@ -143,6 +144,11 @@ def test_a_request_that_cannot_be_sent_is_refused_with_its_place(tmp_path, chang
     assert problem(tmp_path, document).startswith(
         f"remediations.add_worker{': ' if complaint.startswith('the effector') else '.'}{complaint}"
     )
+
+
+@pytest.mark.parametrize("how", [{"body": {"for": {"s": "{ttl_seconds}"}}}, {"headers": {"X-TTL": "{ttl_seconds}"}}])
+def test_a_request_with_a_lifetime_says_it_anywhere(tmp_path, how):
+    assert loaded(tmp_path, written(request={**PIN, **how}, lifetime=LAPSING)).lifetime.ttl_seconds == 3600
 
 
 def test_a_request_among_policies_is_refused(tmp_path):
