@@ -67,6 +67,9 @@ def _lifetime(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Pa
             f"takes half of lifetime.ttl ({lifetime.ttl:g}s) or more, too much to decide about its end; give it less"
         )
         yield (*here, "probation"), reason
+    if not isinstance(lifetime, str) and remediation.request and "ttl_seconds" not in _slots_of(remediation.request):
+        remedy = "put {ttl_seconds} into its body, or write lifetime: once"
+        yield (*here, "request"), f"does not say when it ends, so that it would outlive lifetime.ttl; {remedy}"
 
 
 def _parts(remediation: RemediationDocument, here: Path) -> Iterator[tuple[Path, str]]:
@@ -83,9 +86,6 @@ def _sent(pack: PackDocument, remediation: RemediationDocument, here: Path) -> I
     calls = remediation.request is not None
     if remediation.request is not None:
         yield from _slots(pack, remediation, remediation.request, (*here, "request"))
-        if remediation.lifetime != "once" and "ttl_seconds" not in _slots_of(remediation.request):
-            remedy = "put {ttl_seconds} into its body, or write lifetime: once"
-            yield (*here, "request"), f"does not say when it ends, so that it would outlive lifetime.ttl; {remedy}"
     undoing: list[tuple[Path, object]] = [((*here, "compensation"), remediation.compensation)]
     for number, part in enumerate(remediation.then):
         place = (*here, "then", number)
