@@ -50,6 +50,7 @@ class Look:
     maximum: float | None = None
     colour: str = ""
     axis: str = "left"
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,8 +232,15 @@ def _look(before: Look, changed: Json) -> Look:
         minimum=finite(changed.get("min"), before.minimum),
         maximum=finite(changed.get("max"), before.maximum),
         colour=_text(_dict(changed.get("color")).get("fixedColor")) or before.colour,
+        cell=_cell_kind(changed) or before.cell,
         axis="right" if changed.get("custom.axisPlacement") == "right" else before.axis,
     )
+
+
+def _cell_kind(changed: Json) -> str:
+    """Return how cells of a table are drawn: by the settings of a panel or an override, in the new form or the old."""
+    settings = {**_dict(changed.get("custom")), **{key.removeprefix("custom."): changed[key] for key in changed}}
+    return _text(_dict(settings.get("cellOptions")).get("type")) or _text(settings.get("displayMode"))
 
 
 def look_of(panel: Panel, name: str, ref: str) -> Look:

@@ -5,7 +5,7 @@ Most units are a :class:`Scale`, which the page's script reads too, so that axes
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -21,10 +21,12 @@ class Scale:
     Args:
         steps: (from which size on, divisor, suffix), ascending; the first holds for everything smaller.
         prefix: before the number.
+        increments: between two marks of an axis, ascending; none: round decimal numbers.
     """
 
     steps: tuple[tuple[float, float, str], ...]
     prefix: str = ""
+    increments: tuple[float, ...] = ()
 
     def __call__(self, number: float, decimals: int | None = None) -> str:
         """Write ``number``; ``decimals`` None: as many as its size needs."""
@@ -34,7 +36,11 @@ class Scale:
 
     def document(self) -> Mapping[str, Any]:
         """Return what the page's script needs."""
-        return {"steps": [list(step) for step in self.steps], "prefix": self.prefix}
+        return {
+            "steps": [list(step) for step in self.steps],
+            "prefix": self.prefix,
+            "increments": list(self.increments),
+        }
 
 
 def digits(number: float, decimals: int | None = None) -> str:
@@ -60,10 +66,20 @@ def _powers(base: float, suffixes: str, unit: str = "", prefix: str = "") -> Sca
     return Scale(steps=tuple((size, divisor, suffix + unit) for size, divisor, suffix in steps), prefix=prefix)
 
 
+def _binary(unit: str) -> Scale:
+    return replace(_powers(1024, unit), increments=tuple(2.0**power for power in range(60)))
+
+
+_ROUND_SECONDS = (
+    *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200),
+    *(86400 * days for days in (1, 2, 7, 14, 28, 73, 146, 365, 730, 1825, 3650)),
+)
+
+
 def _times(factor: float) -> Scale:
     """Durations in a unit of which a second has ``factor``, in the steps that Grafana takes."""
     wanted = [
-        (0, 1e-9, " ns"),
+        *([(0, 1, " s"), (1e-10, 1e-9, " ns")] if factor == 1 else [(0, 1e-9, " ns")]),
         (1e-6, 1e-6, " µs"),
         (1e-3, 1e-3, " ms"),
         (1, 1, " s"),
@@ -75,7 +91,8 @@ def _times(factor: float) -> Scale:
     ]
     finest = 1 / factor
     kept = [step for step in wanted if step[1] >= finest * 0.999 or factor == 1]
-    return Scale(steps=tuple((size * factor, divisor * factor, suffix) for size, divisor, suffix in kept))
+    steps = tuple((size * factor, divisor * factor, suffix) for size, divisor, suffix in kept)
+    return Scale(steps=steps, increments=tuple(each * factor for each in _ROUND_SECONDS if each >= finest))
 
 
 _COUNTED = ",K,M,B,T"
@@ -92,10 +109,10 @@ _SCALES: Mapping[str, Scale] = MappingProxyType(
         "short": _powers(1000, ", K, Mil, Bil, Tri, Quadr"),
         "percent": _steps((0, "%")),
         "percentunit": Scale(steps=((0, 0.01, "%"),)),
-        "bytes": _powers(1024, _BINARY),
+        "bytes": _binary(_BINARY),
         "decbytes": _powers(1000, " B, kB, MB, GB, TB, PB"),
         "Bps": _powers(1000, " B/s, kB/s, MB/s, GB/s, TB/s"),
-        "binBps": _powers(1024, " B/s, KiB/s, MiB/s, GiB/s, TiB/s"),
+        "binBps": _binary(" B/s, KiB/s, MiB/s, GiB/s, TiB/s"),
         "ns": _times(1e9),
         "µs": _times(1e6),
         "ms": _times(1e3),

@@ -1,6 +1,7 @@
 """The simple parts of Markdown as markup, everything foreign in it escaped."""
 
 import re
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
@@ -10,6 +11,8 @@ MAX_TEXT = 4000
 _INLINE = re.compile(
     r"\*\*(?P<bold>[^*]+)\*\*|\*(?P<slant>[^*]+)\*|`(?P<code>[^`]+)`|\[(?P<text>[^\]]+)\]\((?P<url>[^)\s]+)\)"
 )
+_SIGN = re.compile(r"\s*(?:(?P<heading>#{1,6})|(?P<bullet>[-*+])|(?P<number>\d{1,3}[.)]))\s+")
+_LISTS = ("ul", "ol")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 
 
@@ -25,15 +28,32 @@ def markdown(text: str) -> Markup:
 
 
 def _block(block: str) -> Markup:
-    lines = block.splitlines()
-    if all(re.match(r"\s*[-*] ", line) for line in lines):
-        return Markup("<ul>{}</ul>").format(
-            Markup().join(Markup("<li>{}</li>").format(_inline(line.lstrip()[2:])) for line in lines)
-        )
-    if lines[0].startswith("#"):
-        heading = Markup("<h4>{}</h4>").format(_inline(lines[0].lstrip("# ")))
-        return heading + (_block("\n".join(lines[1:])) if lines[1:] else Markup())
-    return Markup("<p>{}</p>").format(_inline(" ".join(lines)))
+    """Return a block of lines as its headings, paragraphs and lists; a line without a sign continues the one before."""
+    parts: list[tuple[str, list[str]]] = []
+    for line in block.splitlines():
+        kind, text = _line(line)
+        if kind == "p" and parts and parts[-1][0] != "h4":
+            parts[-1][1][-1] += f" {text}"
+        elif kind in _LISTS and parts and parts[-1][0] == kind:
+            parts[-1][1].append(text)
+        else:
+            parts.append((kind, [text]))
+    return Markup().join(_part(kind, texts) for kind, texts in parts)
+
+
+def _line(line: str) -> tuple[str, str]:
+    """Return what kind of element a line begins, and its text."""
+    found = _SIGN.match(line)
+    if found is None:
+        return "p", line.strip()
+    return ("h4" if found["heading"] else "ul" if found["bullet"] else "ol"), line[found.end() :].strip()
+
+
+def _part(kind: str, texts: Sequence[str]) -> Markup:
+    if kind not in _LISTS:
+        return Markup("<{0}>{1}</{0}>").format(kind, _inline(texts[0]))
+    items = Markup().join(Markup("<li>{}</li>").format(_inline(text)) for text in texts)
+    return Markup("<{0}>{1}</{0}>").format(kind, items)
 
 
 def _inline(text: str) -> Markup:

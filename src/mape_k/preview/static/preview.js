@@ -34,12 +34,20 @@
     const exact = (size) => [0, 1, 2, 3, 4, 5, 6].find((digits) => Math.abs(size * 10 ** digits % 1 - 0.5) > 0.4999) ?? 6;
     return splits.map((split) => {
       if (split === null) return "";
-      let step = unit.steps[0];
-      for (const each of unit.steps) if (Math.abs(split) >= each[0]) step = each;
+      const reached = unit.steps.filter((each, place) => place === 0 || Math.abs(split) >= each[0]);
+      const step = reached.findLast((each) => exact(increment / each[1]) <= 3) ?? reached[reached.length - 1];
       const text = (split / step[1]).toFixed(increment ? exact(increment / step[1]) : 0);
       const short = text.includes(".") ? text.replace(/\.?0+$/, "") : text;
       return unit.prefix + short + step[2];
     });
+  }
+
+  function splits(unit) {
+    return (self, axis, low, high, found) => {
+      const increment = found < 1e-9 + (unit.increments[0] ?? Infinity) / 2 ? found : unit.increments.find((each) => each >= found) ?? found;
+      const first = Math.ceil(low / increment - 1e-9), last = Math.floor(high / increment + 1e-9);
+      return Array.from({ length: Math.max(last - first + 1, 0) }, (_, place) => Number(((first + place) * increment).toPrecision(12)));
+    };
   }
 
   // lines
@@ -88,6 +96,7 @@
       side: name === "right" ? 1 : 3,
       grid: { ...axisStyle.grid, show: name === "left" || !plot.units.left },
       space: 26,
+      ...(plot.log ? {} : { splits: splits(unit) }),
       size: (self, values) => values ? 14 + 6.4 * Math.max(...values.map((text) => text.length)) : 40,
       values: (self, splits) => plot.log
         ? splits.map((split) => split === null ? "" : written(split, unit))
