@@ -261,6 +261,33 @@ def test_boards_that_alerts_link_exist(pack: str):
     assert linked <= shipped
 
 
+@pytest.mark.parametrize("pack", packs())
+def test_the_runbook_of_every_alert_is_linked_from_the_board_that_it_names(pack: str):
+    shipped = {board["uid"]: board for board in map(document, (PACKS / pack / "dashboards").glob("*.json"))}
+
+    missing = {
+        f"{alert} on {uid}"
+        for alert, uid, runbook in alerts(pack)
+        if uid not in shipped or f"${{runbooks}}/{runbook}" not in linked(shipped[uid])
+    }
+    assert not missing
+
+
+def alerts(pack: str) -> Iterator[tuple[str, str, str]]:
+    """The name, board and runbook of each alert of a pack, on metrics and in logs."""
+    files = [*(PACKS / pack).glob("rules/*.rules.yaml"), *(PACKS / pack).glob("logs/rules.yaml")]
+    for group in (group for file in files for group in yaml.safe_load(file.read_text())["groups"]):
+        for rule in group["rules"]:
+            if "alert" in rule:
+                notes = rule["annotations"]
+                yield rule["alert"], notes["dashboard"].removeprefix("/d/"), notes["runbook_url"]
+
+
+def linked(board: dict[str, Any]) -> set[str]:
+    """The addresses that a board and its panels link to."""
+    return {link["url"] for each in [board, *panels(board)] for link in each.get("links") or [] if link.get("url")}
+
+
 def inventory_of(path: Path) -> Inventory:
     inventory = read_inventory(path.parent.parent)
     assert inventory is not None, "the pack has no metrics.yaml"

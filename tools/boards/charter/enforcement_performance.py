@@ -17,7 +17,17 @@ BOARD = Board(
     title="Enforcement Performance",
     system="charter",
     description="How fast the Charter enforces, against what was promised.",
-    runbooks=["ValidationLatencySLAViolation", "PolicyLoadFailure", "CommitteeNotificationLatencySLA"],
+    runbooks=[
+        "CharterTargetDown",
+        "CharterMetricAbsent",
+        "CharterStoreFailsInLogs",
+        "ValidationLatencySLAViolation",
+        "PolicyLoadFailure",
+        "PolicyNeverLoaded",
+        "PolicyLoadSlow",
+        "CommitteeNotificationLatencySLA",
+        "DataRevocationSLAViolation",
+    ],
     rows=[
         Row(
             "Policies",

@@ -13,7 +13,13 @@ BOARD = Board(
     system="charter",
     description="Who breaks the Charter, how, and what is being done about it.",
     variables=[Choice("node", "Node or service", metric="westworld_charter_violations_total", label="node_or_service")],
-    runbooks=["CriticalViolationDetected", "ForbiddenMetricSpike", "CommitteeOverloaded"],
+    runbooks=[
+        "CriticalViolationDetected",
+        "ForbiddenMetricSpike",
+        "ForbiddenMetricSpread",
+        "CommitteeOverloaded",
+        "CommitteeBelowQuorum",
+    ],
     rows=[
         Row(
             "Now",

@@ -419,6 +419,15 @@ BOARD = Board(
     description="The daemon itself: whether it looks, sees, decides, acts and remembers.",
     range="6h",
     variables=[Choice("instance", "Instance", metric='mape_k_build_info{job="mape-k"}', label="instance")],
-    runbooks=["MapeKNoCompletedCycle", "MapeKBlind", "MapeKPersonNeeded"],
+    runbooks=[
+        "MapeKNoCompletedCycle",
+        "MapeKBlind",
+        "MapeKPersonNeeded",
+        "MapeKTargetDown",
+        "MapeKMetricsAbsent",
+        "MapeKEndedUnexpectedlyInLogs",
+        "MapeKTwoLeaders",
+        "MapeKWatchdog",
+    ],
     rows=[GLANCE, LOOP, SIGHT, ACTS, MEMORY, PROCESS],
 )
