@@ -180,7 +180,7 @@ class Asker:
         step = self.span.step(_POINTS.get(panel.kind, _POINTS_PER_COLUMN * panel.place[2]))
         targets = [target for target in panel.targets if target.source == "prometheus"]
         answers = await asyncio.gather(*(self._ask(target, step, chosen) for target in targets))
-        substitute = Substitution(self.span, step, chosen)
+        substitute = Substitution(self.span, step, chosen, is_query=False)
         return Asked(
             panel=panel,
             title=substitute(panel.title),

@@ -62,11 +62,13 @@ class Substitution:
         span: the time shown.
         step: seconds between two points.
         chosen: by the names of variables.
+        is_query: people read everything else, and see values as they are.
     """
 
     span: Span
     step: float
     chosen: Mapping[str, Chosen] = field(default_factory=dict)
+    is_query: bool = True
 
     def __call__(self, text: str) -> str:
         """Return ``text`` with values in place of variables."""
@@ -75,7 +77,7 @@ class Substitution:
     def _value(self, found: "re.Match[str]") -> str:
         name = found["braced"] or found["plain"] or found["square"]
         if name in self.chosen:
-            return _written(self.chosen[name], found["format"] or "")
+            return _written(self.chosen[name], found["format"] or ("" if self.is_query else "text"))
         return self._built_in().get(name, found.group())
 
     def _built_in(self) -> Mapping[str, str]:

@@ -363,6 +363,18 @@ def test_no_value_ends_the_text_that_it_stands_in(values: list[str], is_pattern:
     assert Substitution(Span(start=0, end=60), 1, chosen)('x{l=~"$v"}') == f'x{{l=~"{written}"}}'
 
 
+async def test_people_read_values_in_titles_as_they_are(tmp_path: Path):
+    path = a_file(
+        tmp_path,
+        Stat("at $node", {"": 'x{node=~"$node"}'}, unit="s"),
+        variables=[Choice("node", "Node", metric="x", label="node")],
+    )
+
+    board = await asked(path, node=["a.b", "c"])
+
+    assert board.panels[1].title == "at a.b + c"
+
+
 async def test_an_option_is_its_first_value_and_titles_know_it(tmp_path: Path):
     path = a_file(
         tmp_path, Stat("p$q", {"": "quantile($q, x)"}, unit="s"), variables=[Option("q", "Quantile", ["0.99", "0.5"])]
