@@ -61,12 +61,14 @@ class Found:
         line: where; 0: where the thing begins that was looked at.
         path: the file, where it is not that of the thing.
         severity: where it is not that of the check.
+        where: for people, where it is not the thing that was looked at: ``alert HighErrorRate``.
     """
 
     message: str
     line: int = 0
     path: Path | None = None
     severity: Severity | None = None
+    where: str = ""
 
 
 Findings: TypeAlias = Iterator[Found | str]

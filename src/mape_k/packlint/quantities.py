@@ -46,7 +46,7 @@ _BEFORE_WINDOW = re.compile(
 )
 _COMPARES = re.compile(
     r"(?:>=?|<=?|≥|≤|\babove|\bover|\bexceed(?:s|ed|ing)?|\bbelow|\bunder|\bat least|\bat most"
-    r"|\b(?:more|greater|higher|longer|slower|older|less|fewer|lower) than"
+    r"|\b(?:more|less|[a-z]{2,}er) than"
     r"|\bthreshold(?: is| of|:)?|\blimit(?: is| of|:)?)\s*(?:of\s+|is\s+)?$",
     re.IGNORECASE,
 )
@@ -136,6 +136,19 @@ def _within(found: re.Match[str], value: float, text: str, *, is_limit: bool) ->
     return Quantity(
         dimension=dimension, value=value / seconds, number=value, text=shown, is_limit=is_limit, within=seconds
     )
+
+
+_LASTS = re.compile(
+    r"\bfor\s+(?:(?:more|longer)\s+than\s+|at\s+least\s+|over\s+|the\s+(?:last|past)\s+)?(\d+)\s*"
+    r"(s|seconds?|secs?|m|mins?|minutes?|h|hours?|d|days?)\b",
+    re.IGNORECASE,
+)
+
+
+def periods(text: str) -> Iterator[tuple[float, str]]:
+    """Yield how long something lasts, in seconds, and as written: ``for 15 minutes``, ``for the last 5m``."""
+    for found in _LASTS.finditer(without_expansions(text)[:_MAX_TEXT]):
+        yield float(found.group(1)) * _TIMES[found.group(2).lower()], " ".join(found.group().split())
 
 
 def lasting(text: str) -> Iterator[float]:

@@ -4,8 +4,19 @@ import re
 from collections.abc import Iterator
 
 from mape_k.packfiles import Inventory
+from mape_k.packfiles.alertmanager import Matcher
+from mape_k.packlint.matching import lets_through
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
-from mape_k.packlint.promql import AggModifierType, AggregateExpr, function, name_of, selectors, walk
+from mape_k.packlint.promql import (
+    AggModifierType,
+    AggregateExpr,
+    VectorSelector,
+    function,
+    matchers_of,
+    name_of,
+    selectors,
+    walk,
+)
 from mape_k.packlint.suite import Suite, has_runbook
 
 _PERSONAL = re.compile(
@@ -15,6 +26,7 @@ _PERSONAL = re.compile(
     r"|error_message|exception_message|free_text|note|comment|url|uri|full_path|query_string|user_agent|referer|ip_address)$"
 )
 _ENOUGH_ALERTS = 3
+_OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 _MANY_VALUES = 2000
 _OF_EVERY_PROCESS = ("process_", "python_", "go_")
 """What client libraries export of themselves."""
@@ -24,47 +36,53 @@ _OF_EVERY_PROCESS = ("process_", "python_", "go_")
     "no-alert-for-target-down",
     Suite,
     Severity.WARNING,
-    "When the exporter is gone every other alert is silent; nothing here watches up or absent.",
+    "When the exporter is gone every other alert on its metrics is silent.",
     remedy='add an alert on: up{job="…"} == 0 or absent(up{job="…"})',
 )
 def no_alert_for_target_down(suite: Suite, _: Suite) -> Findings:
-    """Yield sets of alerts that cannot see that their metrics are missing."""
+    """Yield alerts that nobody misses when their metrics are gone: all of them, or the first one of a job."""
     alerts = [query for query in suite.queries if query.alert and _reads_raw(query)]
-    if any(_watches_targets(query) for query in suite.queries if query.rule) or not alerts:
-        return
-    if suite.pack or suite.prometheuses or len(alerts) >= _ENOUGH_ALERTS:
-        first = alerts[0]
-        yield Found(
-            message=f"none of the {len(alerts)} alerts fires when their target is down",
-            line=first.first_line,
-            path=first.path,
-        )
+    watchers = [each for query in suite.queries if query.rule for each in _watched(query)]
+    is_whole = suite.pack or suite.prometheuses or len(alerts) >= _ENOUGH_ALERTS - bool(suite.inventories)
+    if not watchers and alerts and is_whole:
+        yield _unwatched(alerts[0], f"none of the {len(alerts)} alerts fires when their target is down")
+    elif suite.scrape_jobs and not any(not _asked_jobs(each) for each in watchers):
+        for job in suite.scrape_jobs:
+            first = next((query for query in alerts if _is_about(query, job, suite)), None)
+            if first and not any(lets_through(each, job) for one in watchers for each in _asked_jobs(one)):
+                yield _unwatched(first, f"no alert fires when the job {job} is down")
+
+
+def _unwatched(query: Query, message: str) -> Found:
+    return Found(message=message, line=query.first_line, path=query.path, where=query.where)
 
 
 def _reads_raw(query: Query) -> bool:
     return any(name_of(each) and ":" not in name_of(each) for each in selectors(query.expr))
 
 
-def _watches_targets(query: Query) -> bool:
-    names = {name_of(each) for each in selectors(query.expr)}
-    return "up" in names or any(function(each).startswith("absent") for each in walk(query.expr))
+def _watched(query: Query) -> Iterator[VectorSelector]:
+    """Yield what an expression looks at to see whether a target is there: ``up``, or what is in ``absent``."""
+    for each in walk(query.expr):
+        if isinstance(each, VectorSelector) and name_of(each) == "up":
+            yield each
+        elif function(each).startswith("absent"):
+            yield from selectors(each)
 
 
-@check(
-    "job-without-alert-for-down",
-    Suite,
-    Severity.ERROR,
-    "A scrape job of the pack has no alert that fires when its target is down or its metrics are missing.",
-    remedy='add an alert on: up{job="…"} == 0 or absent(up{job="…"})',
-)
-def job_without_alert_for_down(suite: Suite, _: Suite) -> Findings:
-    """Yield the scrape jobs of a pack that nobody misses."""
-    if suite.pack is None or not suite.rules:
-        return
-    seen = "\n".join(query.text for query in suite.queries if query.alert and _watches_targets(query))
-    for job in suite.scrape_jobs:
-        if f'"{job}"' not in seen and suite.alerts:
-            yield Found(message=f"no alert fires when the job {job} is down", line=1, path=suite.rule_files[0].path)
+def _asked_jobs(selector: VectorSelector) -> list[Matcher]:
+    """Return the conditions on the job; none: every job is meant."""
+    return [
+        Matcher(label="job", op=_OPERATORS[str(each.op)], value=each.value)
+        for each in matchers_of(selector)
+        if each.name == "job"
+    ]
+
+
+def _is_about(query: Query, job: str, suite: Suite) -> bool:
+    """Return whether an alert asks for the job's series; each alert of a pack with one job does."""
+    asked = [each for one in selectors(query.expr) for each in _asked_jobs(one)]
+    return any(each.op == "=" and each.value == job for each in asked) or (suite.pack is not None and not asked)
 
 
 @check(
@@ -193,9 +211,8 @@ def unknown_metric_in_text(suite: Suite, _: Suite) -> Findings:
         for number, line in enumerate(runbook.content.splitlines(), 1):
             for name in _named(line):
                 if name.partition("_")[0] in families and suite.metric(name) is None:
-                    yield Found(
-                        message=f"runbook {runbook.name}: no inventory has {name}", line=number, path=runbook.path
-                    )
+                    where = f"runbook {runbook.name}"
+                    yield Found(message=f"no inventory has {name}", line=number, path=runbook.path, where=where)
 
 
 def _named(line: str) -> Iterator[str]:

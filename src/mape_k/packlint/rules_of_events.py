@@ -105,7 +105,11 @@ def first_event_unseen(query: Query, suite: Suite) -> Findings:
         found = _counted(condition, suite)
         name = found[0].func.name if found else ""
         is_any = name in {"rate", "irate", "increase"} and _is_any(condition, name)
-        if found and is_any and (label := _label_of_event(found[1], suite.resolved(unscaled(condition.left)[0]), suite)):
+        if (
+            found
+            and is_any
+            and (label := _label_of_event(found[1], suite.resolved(unscaled(condition.left)[0]), suite))
+        ):
             yield f"the first event with a new {label} goes unseen"
             return
 

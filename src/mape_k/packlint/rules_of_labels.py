@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from mape_k.errors import did_you_mean
 from mape_k.packfiles import Metric
@@ -16,14 +17,19 @@ from mape_k.packlint.promql import (
     Expr,
     Matcher,
     MatchOp,
+    SubqueryExpr,
     VectorMatchCardinality,
     VectorSelector,
+    bare,
+    children,
     conditions,
+    function,
     is_scalar,
     matchers_of,
     name_of,
     same_condition,
     selectors,
+    unscaled,
     walk,
 )
 from mape_k.packlint.suite import Suite
@@ -145,22 +151,39 @@ def _matches_none(pattern: str, values: tuple[str, ...]) -> bool:
     "value-in-two-spellings",
     Suite,
     Severity.WARNING,
-    "One label value is written in upper and in lower case: at most one of them is what the metric has.",
+    "One label value is written in two ways, such as in upper and in lower case: at most one of them occurs.",
     remedy="look at the metric and write the value as it is there, everywhere",
 )
 def value_in_two_spellings(suite: Suite, _: Suite) -> Findings:
-    """Yield values of one label of one metric that differ in case alone."""
+    """Yield values of one label of one metric that differ in case, number or tense alone."""
     seen: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     places: dict[tuple[str, str, str], Query] = {}
     for query, name, label, value in _asked_values(suite):
-        seen[name, label, value.lower()][value] += 1
+        seen[name, label, _word(value)][value] += 1
         places.setdefault((name, label, value), query)
     for (name, label, _low), spellings in seen.items():
         if len(spellings) > 1:
             rare = spellings.most_common()[-1][0]
             where = places[name, label, rare]
             said = " and ".join(repr(each) for each in spellings)
-            yield Found(message=f"{where.where}: {label} of {name} is written {said}", line=where.line, path=where.path)
+            message = f"{label} of {name} is written {said}"
+            yield Found(message=message, line=where.line, path=where.path, where=where.where)
+    yield from _unlike_tests(suite, places)
+
+
+def _unlike_tests(suite: Suite, places: Mapping[tuple[str, str, str], Query]) -> Iterator[Found]:
+    """Yield values that unit tests give a little otherwise, as nothing asks for them."""
+    for (name, label, value), where in places.items():
+        given = suite.values_in_tests.get((name, label), frozenset())
+        unasked = [each for each in given if (name, label, each) not in places]
+        if given and value not in given and (close := get_close_matches(value, unasked, n=1)):
+            said = f"{label} of {name} is {value!r} here and {close[0]!r} in the unit tests"
+            yield Found(message=said, line=where.line, path=where.path, where=where.where)
+
+
+def _word(value: str) -> str:
+    """Return a value without what grammar adds: upper case, plural, past."""
+    return re.sub(r"(?<=\w{4})(?:ures?|ful|ed|es|s)$", "", value.lower())
 
 
 def _asked_values(suite: Suite) -> Iterator[tuple[Query, str, str, str]]:
@@ -230,7 +253,7 @@ def _makes_labels(expr: Expr) -> bool:
 @check(
     "comparison-without-bool",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "A comparison without bool gives the compared value where it holds and nothing where it does not, never 1 or 0.",
     remedy="write the comparison with bool, as in x > bool 0.99",
 )
@@ -238,15 +261,41 @@ def comparison_without_bool(query: Query, _: Suite) -> Findings:
     """Yield comparisons whose result is recorded, drawn as a state, or calculated with."""
     is_state = query.panel is not None and query.panel.kind in _STATES
     if (query.recording and not _leaves_out(query.expr, query.recording.name)) or is_state:
-        yield from _filters_at_top(query.expr)
+        is_truth = query.recording is not None and _TRUTH.search(query.recording.name) is not None
+        for message in _filters_at_top(query.expr):
+            yield Found(message=message, severity=Severity.ERROR if is_truth else None)
     for each in walk(query.expr):
-        if (
-            isinstance(each, BinaryExpr)
-            and str(each.op) in {"+", "*"}
-            and _is_filter(each.lhs)
-            and _is_filter(each.rhs)
-        ):
-            yield f"'{each.op}' calculates with two comparisons, of which neither is 1 or 0"
+        if isinstance(each, BinaryExpr) and str(each.op) in {"+", "*"} and _calculates(each):
+            message = f"'{each.op}' calculates with two comparisons, of which neither is 1 or 0"
+            yield Found(message=message, severity=Severity.ERROR)
+        elif function(each) in {"avg", "avg_over_time"} and (compared := _averaged(each)):
+            yield Found(message=compared, severity=Severity.ERROR if "==" in compared else None)
+    if query.recording and (filtered := next(_filtered_parts(query.expr), "")):
+        yield filtered
+
+
+def _calculates(expr: BinaryExpr) -> bool:
+    return all(_is_filter(unscaled(side)[0]) for side in (expr.lhs, expr.rhs))
+
+
+def _averaged(expr: Expr) -> str:
+    """Return what is wrong with the average of what a comparison lets through; what is not 0 may well be averaged."""
+    inner = bare(expr.expr if isinstance(expr, AggregateExpr) else next(children(expr)))
+    inner = bare(inner.expr) if isinstance(inner, SubqueryExpr) else inner
+    found = next(conditions(inner), None) if _is_filter(inner) else None
+    if found is None or found.limit is None or (found.op != "==" and found.limit == 0):
+        return ""
+    if found.op == "==":
+        return f"the average of what is == {found.limit:g} is always {found.limit:g}"
+    return f"the average leaves out what is not {found.op} {found.limit:g}"
+
+
+def _filtered_parts(expr: Expr) -> Iterator[str]:
+    """Yield the shares that are recorded as ``sum(x == 1) / count(x)``."""
+    for each in walk(expr):
+        part = bare(each.lhs) if isinstance(each, BinaryExpr) and str(each.op) == "/" else None
+        if isinstance(part, AggregateExpr) and str(part.op) in {"sum", "count"} and _is_filter(bare(part.expr)):
+            yield "where none meets the comparison there is no share at all, not a 0"
 
 
 _TRUTH = re.compile(
@@ -260,6 +309,8 @@ def _leaves_out(expr: Expr, name: str) -> bool:
     found = next(conditions(expr), None)
     if found is None or found.limit != 0:
         return False
+    if function(found.left) == "histogram_quantile":
+        return True
     return found.op == ">=" or (found.op == ">" and not _TRUTH.search(name))
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mape_k.packfiles import Rule
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
@@ -19,11 +20,12 @@ from mape_k.packlint.promql import (
     selectors,
     unscaled,
     walk,
+    windowed,
     written,
 )
-from mape_k.packlint.quantities import Quantity, quantities
+from mape_k.packlint.quantities import Quantity, periods, quantities
 from mape_k.packlint.suite import Suite
-from mape_k.packlint.units import COUNT, INSTANT, PER_SECOND, SHARE, TIME, Measure
+from mape_k.packlint.units import BYTES, COUNT, INSTANT, PER_SECOND, SHARE, TIME, Measure
 
 _SLIPS = tuple(sorted({60.0, 3600.0, 86400.0, 100.0, 1e3, 1e6, 1e9, 8.0, 24.0, 1440.0}))
 _LINKS = frozenset({"runbook_url", "runbook", "dashboard", "dashboard_url", "grafana_url", "playbook"})
@@ -67,7 +69,9 @@ def unit_slip(query: Query, suite: Suite) -> Findings:
     """Yield limits and recordings that are wrong by the factor between two units."""
     if query.alert:
         yield from _slips(query, query.alert, suite)
-        yield from (found for each in conditions(query.expr) if (found := _implausible(each, suite)))
+        for each in conditions(query.expr):
+            if message := _implausible(each, suite):
+                yield Found(message=message, severity=Severity.WARNING)
     yield from _slip_of_name(query, suite)
     for each in walk(query.expr):
         if isinstance(each, BinaryExpr) and str(each.op) in {*COMPARISONS, "+", "-"}:
@@ -77,7 +81,7 @@ def unit_slip(query: Query, suite: Suite) -> Findings:
 def _slips(query: Query, alert: Rule, suite: Suite) -> Iterator[str]:
     for condition, measure, told in _told(query, alert, suite):
         limit = _base(condition, measure)
-        if measure.dimension == COUNT or any(_close(limit, each.value) for each in told):
+        if measure.dimension == COUNT or any(_is_same(limit, each) for each in told):
             continue
         for each in told:
             if _is_slip(limit, each.value) and not (_is_frequency(each) and each.within):
@@ -97,7 +101,7 @@ def rate_for_increase(query: Query, suite: Suite) -> Findings:
     """Yield rates that are compared with a number of events."""
     for condition, measure, told in _told(query, query.alert, suite) if query.alert else ():
         limit = _base(condition, measure)
-        if measure.dimension != COUNT + PER_SECOND or any(_close(limit, each.value) for each in told):
+        if measure.dimension != COUNT + PER_SECOND or any(_is_same(limit, each) for each in told):
             continue
         for each in told:
             if each.within and each.number == condition.limit and _is_slip_or_window(limit, each):
@@ -127,10 +131,24 @@ def limit_differs_from_text(query: Query, suite: Suite) -> Findings:
         if measure.dimension == COUNT and (len(compared) > 1 or len(limits) > 1):
             continue
         others = [_base(each, found) for each in compared if (found := suite.measure(each.left))]
-        rest = {SHARE: (1 - limit,), COUNT: (limit - 1, limit + 1)}.get(measure.dimension, ())
-        is_named = any(_close(value, each.value) for value in (limit, *rest, *others) for each in told)
+        whole = (limit - 1, limit + 1, math.floor(limit), math.ceil(limit))
+        rest = {SHARE: (1 - limit,), COUNT: whole}.get(measure.dimension, ())
+        is_named = any(_is_same(value, each) for value in (limit, *rest, *others) for each in told)
         if limits and not is_named and not any(_is_slip(limit, each.value) for each in told):
             yield f"the text says {limits[0].text!r}, the expression {condition.limit:g}"
+    yield from _other_for(query, query.alert)
+
+
+def _other_for(query: Query, alert: Rule) -> Iterator[str]:
+    """Yield how long it lasts as the text says, where neither ``for`` nor a window nor a limit is as long."""
+    constants = {value for each in walk(query.expr) if (value := number(each))}
+    known = {alert.lasting, *ranges(query.expr), *(alert.lasting + each for each in ranges(query.expr))}
+    known |= {value * unit for value in constants for unit in (1, 60, 3600, 86400)}
+    for text in _texts(alert):
+        for seconds, said in periods(text):
+            if not any(_close(each, seconds) for each in known):
+                yield f"the text says {said!r}, and `for` is {alert.lasting:g}s"
+                return
 
 
 def _told(query: Query, alert: Rule, suite: Suite) -> Iterator[tuple[Condition, Measure, list[Quantity]]]:
@@ -142,10 +160,21 @@ def _told(query: Query, alert: Rule, suite: Suite) -> Iterator[tuple[Condition, 
         if not condition.limit or function(condition.left) in {"absent", "absent_over_time"}:
             continue
         fitting = [each for each in told if each.dimension == measure.dimension and each.value > 0]
+        fitting += _within_window(told, condition, suite) if measure.dimension == COUNT else []
         if measure.dimension == TIME:
             fitting = [each for each in fitting if each.is_limit or each.value not in lengths]
         if fitting and measure.dimension != INSTANT:
             yield condition, measure, fitting
+
+
+def _within_window(told: list[Quantity], condition: Condition, suite: Suite) -> list[Quantity]:
+    """Return as numbers the frequencies over just the window that is counted: ``20 per hour`` beside ``[1h]``."""
+    counted = [window for *_, window in windowed(suite.resolved(unscaled(condition.left)[0]), "increase")]
+    return [
+        replace(each, dimension=COUNT, value=each.number, within=0.0)
+        for each in told
+        if each.dimension == COUNT + PER_SECOND and each.value and counted == [round(each.number / each.value, 6)]
+    ]
 
 
 def _texts(alert: Rule) -> Iterator[str]:
@@ -161,8 +190,13 @@ def _is_frequency(told: Quantity) -> bool:
 
 
 def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_SPREAD)
+
+
+def _is_same(limit: float, told: Quantity) -> bool:
     """Sizes may be told in powers of 1000 and meant in powers of 1024."""
-    return any(math.isclose(one, other * factor, rel_tol=_SPREAD) for factor in (1, 1.024, 1.024**2, 1.024**3))
+    factors = (1, 1.024, 1.024**2, 1.024**3) if told.dimension.startswith(BYTES) else (1,)
+    return any(_close(limit, told.value * factor) for factor in factors)
 
 
 def _factor(limit: float, told: float) -> float:
@@ -171,7 +205,7 @@ def _factor(limit: float, told: float) -> float:
 
 def _is_slip(limit: float, told: float) -> bool:
     factor = _factor(abs(limit), told)
-    return any(_close(factor, slip) for slip in _SLIPS)
+    return any(_close(factor, slip * binary) for slip in _SLIPS for binary in (1, 1.024, 1.024**2, 1.024**3))
 
 
 def _implausible(condition: Condition, suite: Suite) -> str:
@@ -270,8 +304,8 @@ def panel_limit_differs(suite: Suite, _: Suite) -> Findings:
         if query.panel and query.panel.limits and known and not _share_one(query.panel.limits, known):
             wanted = " or ".join(f"{each:g}" for each in sorted(set(known)))
             drawn = ", ".join(f"{each:g}" for each in query.panel.limits)
-            message = f"{query.where}: limits at {drawn}; the alert on the same query has {wanted}"
-            yield Found(message=message, line=query.first_line, path=query.path)
+            message = f"limits at {drawn}; the alert on the same query has {wanted}"
+            yield Found(message=message, line=query.first_line, path=query.path, where=query.where)
 
 
 def _forms(condition: Condition, suite: Suite) -> set[str]:

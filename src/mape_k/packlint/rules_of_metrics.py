@@ -31,6 +31,9 @@ _GAUGE_NAME = re.compile(
     r"|in_flight|inflight|connections|temperature|depth|length|available|free|used|limit|capacity|utilization|utilisation"
     r"|state|status|up|instances|queued|pending|waiting|open|memory|entries|uptime_seconds|age_seconds|workers|replicas)$"
 )
+_SURELY_GAUGE = re.compile(
+    r"_(?:percent|ratio|celsius|volts|amperes|temperature|timestamp_seconds|info|size|size_bytes)$"
+)
 _GAUGE_CALLED_TOTAL = re.compile(r"_(?:in_use|in_progress|in_flight|pending|queued|available|free|connected)_total$")
 _OBSERVED = re.compile(
     r"_(?:duration|latency|response_time|request_time|processing_time|elapsed|wait_time)"
@@ -59,7 +62,9 @@ def histogram_base_name(query: Query, suite: Suite) -> Findings:
             if metric.type == "histogram" and name == metric.name:
                 yield f"{name} is a histogram; there is no series of that name"
         elif name and _looks_like_histogram(name, selector, query, suite):
-            yield f"{name} looks like a histogram; there is then no series of that name"
+            is_sure = any(name + suffix in suite.series_used for suffix in SERIES_OF_HISTOGRAMS)
+            message = f"{name} looks like a histogram; there is then no series of that name"
+            yield Found(message=message, severity=None if is_sure else Severity.WARNING)
 
 
 def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, suite: Suite) -> bool:
@@ -98,7 +103,7 @@ def rate_of_gauge(query: Query, suite: Suite) -> Findings:
         name = name_of(selector)
         metric = suite.metric(name)
         if ":" not in name and (metric.type in {"gauge", "info"} if metric else _is_gauge_by_name(name)):
-            is_sure = metric is not None or not name.endswith(("_bytes", "_total"))
+            is_sure = metric is not None or _SURELY_GAUGE.search(name) is not None
             message = f"{call.func.name} of {name}, which is a gauge"
             yield Found(message=message, severity=None if is_sure else Severity.WARNING)
 
@@ -118,7 +123,9 @@ def difference_of_counter(query: Query, suite: Suite) -> Findings:
     """Yield differences of counters that a restart breaks."""
     for call, selector, _ in windowed(query.expr, "delta", "idelta", "deriv", "predict_linear"):
         if suite.is_counter(name_of(selector)):
-            yield f"{call.func.name} of the counter {name_of(selector)}"
+            is_sure = suite.metric(name_of(selector)) is not None
+            message = f"{call.func.name} of the counter {name_of(selector)}"
+            yield Found(message=message, severity=None if is_sure else Severity.WARNING)
     for each in walk(query.expr):
         if (
             isinstance(each, BinaryExpr)
@@ -242,11 +249,16 @@ def metric_in_two_spellings(suite: Suite, _: Suite) -> Findings:
     names = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in suite.series_used if ":" not in name}
     rated = {name_of(each) for query in suite.queries for _, each, _ in windowed(query.expr, *_RATES)}
     for long in sorted(names):
-        for short, reason in (*_shorter(long), *_without_total(long, rated), *_misspelt(long, names), *_untested(long, suite)):
+        for short, reason in (
+            *_shorter(long),
+            *_without_total(long, rated),
+            *_misspelt(long, names),
+            *_untested(long, suite),
+        ):
             if short in names | suite.series_in_tests:
                 place = next(query for query in suite.queries if any(_is(each, long) for each in selectors(query.expr)))
-                message = f"{place.where}: {short} and {long} {reason}"
-                yield Found(message=message, line=place.line, path=place.path)
+                message = f"{short} and {long} {reason}"
+                yield Found(message=message, line=place.line, path=place.path, where=place.where)
 
 
 def _is(selector: VectorSelector, name: str) -> bool:

@@ -11,7 +11,7 @@ _ANNOTATIONS = ("summary", "description", "action", "dashboard", "runbook_url")
 @check(
     "incomplete-alert",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "An alert of a pack says whom it concerns, what is wrong, what to do and where to look.",
     remedy="add what is missing",
 )
@@ -29,7 +29,7 @@ def incomplete_alert(query: Query, suite: Suite) -> Findings:
 @check(
     "selector-without-job",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "A pack watches one system: without its job, series of the same name from elsewhere are counted too.",
     remedy='add job="…"',
 )
@@ -47,7 +47,7 @@ def selector_without_job(query: Query, suite: Suite) -> Findings:
 @check(
     "missing-runbook",
     Suite,
-    Severity.ERROR,
+    Severity.WARNING,
     "An alert of a pack links to a runbook that is not there, or a runbook is about no alert.",
     remedy="write the runbook under the alert's name, or remove it",
 )
@@ -66,7 +66,8 @@ def missing_runbook(suite: Suite, _: Suite) -> Findings:
         name = link.rsplit("/", 1)[-1].partition("#")[0].removesuffix(".md")
         if link and name not in written:
             line = alert.lines.get("annotations.runbook_url", alert.line)
-            yield Found(message=f"alert {alert.name}: there is no {link}", line=line, path=alert.path)
+            yield Found(message=f"there is no {link}", line=line, path=alert.path, where=f"alert {alert.name}")
     for runbook in suite.pack.runbooks:
         if not runbook.is_maintenance and runbook.name not in linked:
-            yield Found(message=f"no alert links to {runbook.path.name}", line=1, path=runbook.path)
+            where = f"runbook {runbook.name}"
+            yield Found(message=f"no alert links to {runbook.path.name}", line=1, path=runbook.path, where=where)

@@ -67,7 +67,7 @@ def _divisions(expr: Expr, *, is_falling: bool = False) -> Iterator[tuple[Binary
 @check(
     "vanishing-numerator",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "Where nothing has succeeded yet there is no series of successes and no ratio: total failure is silent.",
     remedy="count the failures instead: failed / all, compared with > (or add: or 0 * all, to the numerator)",
 )
@@ -127,7 +127,7 @@ def _vanishes(division: BinaryExpr) -> str:
 @check(
     "denominator-without-the-counted",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "What is counted above the line is not among what is counted below it, so the ratio is no share and can pass 100%.",
     remedy="divide by the sum of both counts",
 )

@@ -18,7 +18,7 @@ _LOWER = ("warning", "info", "none", "notice", "debug", "low", "ticket")
 @check(
     "continue-leads-nowhere",
     AlertmanagerFile,
-    Severity.ERROR,
+    Severity.WARNING,
     "continue goes on to the next routes of the same level, never to the receiver of the route above.",
     remedy="add a following route with the same matchers and the receiver that is meant as well",
 )
@@ -32,11 +32,11 @@ def continue_leads_nowhere(file: AlertmanagerFile, _: Suite) -> Findings:
             if all(exclude_each_other(route.matchers, each.matchers) for each in after):
                 above = parent.receiver or "the receiver above"
                 message = f"after {shown(route.matchers)} no route takes the same alert; {above} is not told either"
-                yield Found(message=message, line=route.line)
+                is_meant = _promises_default(route, parent) or not after
+                yield Found(message=message, line=route.line, severity=Severity.ERROR if is_meant else None)
             elif _promises_default(route, parent) and not _is_told(route, after, parent):
-                yield Found(
-                    message=f"the comment promises {parent.receiver}, and continue does not lead there", line=route.line
-                )
+                message = f"the comment promises {parent.receiver}, and continue does not lead there"
+                yield Found(message=message, line=route.line, severity=Severity.ERROR)
 
 
 def _promises_default(route: Route, parent: Route) -> bool:
@@ -84,7 +84,7 @@ def receiver_never_reached(file: AlertmanagerFile, _: Suite) -> Findings:
     """Yield receivers without a route."""
     used = {route.receiver for route in file.routes()}
     for receiver in file.receivers:
-        if receiver.name not in used:
+        if receiver.name not in used and not _NOBODY.fullmatch(receiver.name):
             yield Found(message=f"no route leads to {receiver.name}", line=receiver.line)
 
 
@@ -194,7 +194,7 @@ def _severities(matchers: Sequence[Matcher]) -> frozenset[str]:
 @check(
     "inhibition-matches-all",
     AlertmanagerFile,
-    Severity.ERROR,
+    Severity.WARNING,
     "A label that both alerts lack counts as equal, so one alert without it mutes all others without it.",
     remedy='demand the label at the source, as in node =~ ".+", or name the alerts',
 )
@@ -204,7 +204,8 @@ def inhibition_matches_all(file: AlertmanagerFile, suite: Suite) -> Findings:
         is_named = named(rule.source) is not None or named(rule.target) is not None
         if not is_named and not any(_is_there(label, rule, suite) for label in rule.equal):
             what = f"alerts without {' and '.join(rule.equal)} are equal" if rule.equal else "nothing has to be equal"
-            yield Found(message=f"{shown(rule.source)} mutes {shown(rule.target)}: {what}", line=rule.line)
+            message = f"{shown(rule.source)} mutes {shown(rule.target)}: {what}"
+            yield Found(message=message, line=rule.line, severity=None if rule.equal else Severity.ERROR)
 
 
 def _is_there(label: str, rule: Inhibition, suite: Suite) -> bool:
@@ -216,21 +217,29 @@ def _is_there(label: str, rule: Inhibition, suite: Suite) -> bool:
 @check(
     "inhibition-mutes-critical",
     AlertmanagerFile,
-    Severity.ERROR,
+    Severity.WARNING,
     "A critical alert must reach somebody, whatever else fires.",
     remedy='restrict the target, as in severity =~ "warning|info"',
 )
 def inhibition_mutes_critical(file: AlertmanagerFile, suite: Suite) -> Findings:
     """Yield inhibitions whose target may be critical."""
     for rule in file.inhibitions:
-        names = named(rule.target)
+        names, severity = named(rule.target), _severity_of_muting(rule, suite)
         muted = [each for each in suite.alerts if each.severity in _PAGING and may_pass(rule.target, _labels(each))]
         if names is not None:
             known = [each for each in muted if each.name in names and each.name not in (named(rule.source) or ())]
             if known:
-                yield Found(message=f"{known[0].name} is {known[0].severity} and can be muted", line=rule.line)
+                message = f"{known[0].name} is {known[0].severity} and can be muted"
+                yield Found(message=message, line=rule.line, severity=severity)
         elif _lets_critical(rule.target) and (muted or not suite.alerts):
-            yield Found(message=f"{shown(rule.target)} may be critical", line=rule.line)
+            yield Found(message=f"{shown(rule.target)} may be critical", line=rule.line, severity=severity)
+
+
+def _severity_of_muting(rule: Inhibition, suite: Suite) -> Severity | None:
+    """Nobody is paged where what mutes is itself not critical; else somebody is, about another thing."""
+    sources = [each for each in suite.alerts if may_pass(rule.source, _labels(each))]
+    is_lower = bool(sources) and all(each.severity not in _PAGING for each in sources)
+    return Severity.ERROR if is_lower or _severities(rule.source) & set(_LOWER) else None
 
 
 def _lets_critical(matchers: Sequence[Matcher]) -> bool:

@@ -21,7 +21,7 @@ from mape_k.packlint.suite import Suite
 from mape_k.packlint.templates import used_labels
 
 _LAST = re.compile(
-    r"(?:^|_)last_.*(?:time|timestamp|_at|seconds|unixtime|epoch)|last_(?:success|run|seen|load)\w*$|_load_timestamp"
+    r"(?:^|_)last_.*(?:time|timestamp|_at|seconds|unixtime|epoch)|last_(?:success|run|load)\w*$|_load_timestamp"
 )
 _STATE = re.compile(r"(?:_|^)(?:state|status|freshness|phase|health|mode|stage|ready|fresh|stale)$")
 _BREAKER = re.compile(r"breaker|circuit")

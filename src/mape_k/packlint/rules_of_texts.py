@@ -135,20 +135,25 @@ def unknown_template_label(query: Query, suite: Suite) -> Findings:
 @check(
     "value-as-label",
     Query,
-    Severity.ERROR,
+    Severity.WARNING,
     "A label that holds the value makes a new alert of every change: `for` starts again and people are told each time.",
     remedy="show the value in an annotation",
 )
 def value_as_label(query: Query, _: Suite) -> Findings:
     """Yield labels of alerts that change with the measured value."""
-    for key, text in query.alert.labels.items() if query.alert else ():
+    if query.alert is None:
+        return
+    for key, text in query.alert.labels.items():
         pieces = [piece for action in actions(text) for piece in action]
         is_tested = any(piece.text in {"if", "lt", "gt", "ge", "le", "eq"} for piece in pieces)
         if any(piece.text in {"$value", ".Value"} for piece in pieces) and not is_tested:
-            yield Found(
-                message=f"the label {key} holds the value",
-                line=query.alert.lines.get(f"labels.{key}", 0) if query.alert else 0,
-            )
+            yield _changing(key, query.alert)
+
+
+def _changing(key: str, alert: Rule) -> Found:
+    """With ``for`` such an alert hardly ever fires; without, it is told again and again."""
+    message, line = f"the label {key} holds the value", alert.lines.get(f"labels.{key}", 0)
+    return Found(message=message, line=line, severity=Severity.ERROR if alert.lasting else None)
 
 
 @check(

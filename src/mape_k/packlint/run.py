@@ -281,7 +281,7 @@ def _place(path: Path, line: int, first_line: int, where: str) -> _Place:
             line=at,
             check=each.name,
             severity=found.severity or each.severity,
-            where=printable(where),
+            where=printable(found.where or where),
             message=printable(found.message, 300),
             remedy=each.remedy,
             first_line=min(first_line or at, at),

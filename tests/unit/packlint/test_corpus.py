@@ -10,7 +10,6 @@ CASES = cases()
 OF_PACKS = {
     "board-without-uid",
     "incomplete-alert",
-    "job-without-alert-for-down",
     "missing-runbook",
     "selector-without-job",
     "unknown-metric-in-text",

@@ -94,8 +94,8 @@ def test_a_complete_pack_is_left_in_peace(tmp_path):
         ({"runbooks/Other.md": "x\n"}, "missing-runbook", "no alert links to Other.md"),
         (
             {"rules/shop.rules.yaml": RULES[: RULES.index("      - alert: ShopDown")], "runbooks/ShopDown.md": None},
-            "job-without-alert-for-down",
-            "job shop is down",
+            "no-alert-for-target-down",
+            "fires when their target is down",
         ),
         (
             {"runbooks/ShopDown.md": "Look at `shop_orders_total`.\n"},
