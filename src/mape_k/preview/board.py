@@ -137,6 +137,7 @@ class BoardFile:
     variables: tuple[Variable, ...]
     alerts: str
     links: tuple[tuple[str, str], ...]
+    tags: tuple[str, ...] = ()
 
 
 def read_board(path: Path) -> BoardFile:
@@ -166,6 +167,7 @@ def read_board(path: Path) -> BoardFile:
         variables=tuple(_variable(each) for each in _list(_dict(document.get("templating")).get("list"))),
         alerts=next(_annotations(document), ""),
         links=_links(document),
+        tags=tuple(filter(None, map(_text, _list(document.get("tags"))))),
     )
 
 

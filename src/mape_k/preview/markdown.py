@@ -23,22 +23,26 @@ def is_address(text: str) -> bool:
 
 def markdown(text: str) -> Markup:
     """Return the simple parts of Markdown as markup: headings, lists, paragraphs, emphasis, code, links."""
-    blocks = (block.strip("\n") for block in re.split(r"\n\s*\n", text[:MAX_TEXT]))
-    return Markup().join(_block(block) for block in blocks if block.strip())
-
-
-def _block(block: str) -> Markup:
-    """Return a block of lines as its headings, paragraphs and lists; a line without a sign continues the one before."""
     parts: list[tuple[str, list[str]]] = []
-    for line in block.splitlines():
-        kind, text = _line(line)
-        if kind == "p" and parts and parts[-1][0] != "h4":
-            parts[-1][1][-1] += f" {text}"
-        elif kind in _LISTS and parts and parts[-1][0] == kind:
-            parts[-1][1].append(text)
-        else:
-            parts.append((kind, [text]))
+    is_apart = True
+    for line in text[:MAX_TEXT].splitlines():
+        if line.strip():
+            _add(parts, line, is_apart=is_apart)
+        is_apart = not line.strip()
     return Markup().join(_part(kind, texts) for kind, texts in parts)
+
+
+def _add(parts: list[tuple[str, list[str]]], line: str, *, is_apart: bool) -> None:
+    """Add a line to the headings, paragraphs and lists before it; one without a sign may continue the last of them."""
+    kind, text = _line(line)
+    before, texts = parts[-1] if parts else ("", [])
+    is_inside = before in _LISTS and line.startswith("  ")
+    if kind == "p" and before in ("p", *_LISTS) and (not is_apart or is_inside):
+        texts[-1] += f" {text}"
+    elif kind in _LISTS and before == kind:
+        texts.append(text)
+    else:
+        parts.append((kind, [text]))
 
 
 def _line(line: str) -> tuple[str, str]:

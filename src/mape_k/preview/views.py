@@ -66,6 +66,8 @@ def board_view(asked: AskedBoard, plots: list[Mapping[str, Any]]) -> Mapping[str
     drawer = _Drawer(plots, _marks(asked))
     return {
         "title": asked.board.title,
+        "system": next(iter(asked.board.tags), ""),
+        "firing": _firing(asked),
         "description": asked.board.description,
         "start": _time(asked.span.start),
         "end": _time(asked.span.end),
@@ -94,6 +96,15 @@ def _marks(asked: AskedBoard) -> list[tuple[float, str]]:
             if at - before > gap and at > asked.span.start + gap:
                 found.append((float(at), series.name))
     return found[:MAX_MARKS]
+
+
+def _firing(asked: AskedBoard) -> list[str]:
+    """Return which alerts fire at the end of the time shown."""
+    answer = asked.firing
+    if answer is None:
+        return []
+    recent = asked.span.end - 1.5 * answer.step
+    return sorted({each.name for each in answer.series if each.times.size and each.times[-1] > recent})[:MAX_MARKS]
 
 
 def sections(panels: Sequence[Asked]) -> Iterator[Section]:

@@ -231,12 +231,12 @@ async def test_text_is_simple_markdown_without_markup_of_its_own(tmp_path: Path)
 
 
 async def test_lists_are_drawn_as_lists_with_their_sentence_and_their_long_items(tmp_path: Path):
-    content = "First:\n1. stop\n2. look,\n   and listen\n\n# Then\n* this\n* that\n\n2026 was long"
+    content = "First:\n1. stop\n2. look,\n   and listen\n\n# Then\n* this\n\n* that\n\n  or not\n\n2026 was long"
 
     html = await page(a_file(tmp_path, Text("t", content=content)))
 
     assert "<p>First:</p><ol><li>stop</li><li>look, and listen</li></ol>" in html
-    assert "<h4>Then</h4><ul><li>this</li><li>that</li></ul><p>2026 was long</p>" in html
+    assert "<h4>Then</h4><ul><li>this</li><li>that or not</li></ul><p>2026 was long</p>" in html
 
 
 async def test_words_and_thresholds_of_a_table_are_coloured_and_its_labels_are_not(tmp_path: Path):
@@ -395,17 +395,30 @@ async def test_series_beyond_the_bound_are_counted(tmp_path: Path):
     assert "30 more series are not drawn" in render([board], theme="auto", source="x")
 
 
-async def test_the_moments_when_alerts_began_to_fire_are_marked(tmp_path: Path):
-    class Firing(FakePrometheus):
-        async def query_range(self, promql: str, **asked: Any) -> Sequence[RangeSeries]:
-            if "ALERTS" not in promql:
-                return await super().query_range(promql, **asked)
-            times = np.array([SPAN.start + 1800, SPAN.start + 1815])
-            return [RangeSeries(labels={"alertname": "Down"}, times=times, values=np.ones(2))]
+class Firing(FakePrometheus):
+    """One alert fired at some time, another one still does."""
 
+    async def query_range(self, promql: str, **asked: Any) -> Sequence[RangeSeries]:
+        if "ALERTS" not in promql:
+            return await super().query_range(promql, **asked)
+        over, lasting = ([SPAN.start + 1800, SPAN.start + 1815], [SPAN.end - 15, SPAN.end])
+        return [
+            RangeSeries(labels={"alertname": name}, times=np.array(times), values=np.ones(2))
+            for name, times in (("Down", over), ("Slow", lasting))
+        ]
+
+
+async def test_the_moments_when_alerts_began_to_fire_are_marked(tmp_path: Path):
     (plot,) = plots(await page(a_file(tmp_path, TimeSeries("t", {"": "x"}, unit="s")), Firing()))
 
-    assert plot["marks"] == [[SPAN.start + 1800, "Down"]]
+    assert plot["marks"] == [[SPAN.start + 1800, "Down"], [SPAN.end - 15, "Slow"]]
+
+
+async def test_the_head_of_a_page_names_the_system_and_the_alerts_that_fire(tmp_path: Path):
+    html = await page(a_file(tmp_path, TimeSeries("t", {"": "x"}, unit="s")), Firing())
+
+    assert "<h1><small>s</small> A board</h1>" in html
+    assert '<p class="firing">Firing: <b>Slow</b></p>' in html
 
 
 def test_a_variable_that_no_board_has_is_refused(tmp_path: Path):

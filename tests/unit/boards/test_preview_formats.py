@@ -101,7 +101,7 @@ def test_the_marks_of_an_axis_are_round_in_its_unit(
     tmp_path: Path, unit: str, high: float, found: float, marks: list[str]
 ):
     source = SCRIPT.read_text()
-    functions = source[source.index("function ticks") : source.index("// lines")]
+    functions = source[source.index("function exact") : source.index("// lines")]
     arguments = f"null, 1, 0, {high}, {found}"
     program = f"""{functions}
         const unit = {json.dumps(scale_of(unit).document())};

@@ -29,17 +29,21 @@
     return unit.prefix + (Number(text) === 0 ? text.replace("-", "") : text) + step[2];
   }
 
+  function exact(size) {
+    return [0, 1, 2, 3, 4, 5, 6].find((digits) => Math.abs(size * 10 ** digits % 1 - 0.5) > 0.4999) ?? 6;
+  }
+
+  function tick(split, increment, unit) {
+    if (split === null) return "";
+    const reached = unit.steps.filter((each, place) => place === 0 || Math.abs(split) >= each[0]);
+    const step = reached.findLast((each) => exact(increment / each[1]) <= 3) ?? reached[reached.length - 1];
+    const text = (split / step[1]).toFixed(increment ? exact(increment / step[1]) : 0);
+    return unit.prefix + (text.includes(".") ? text.replace(/\.?0+$/, "") : text) + step[2];
+  }
+
   function ticks(splits, unit) {
     const increment = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 0;
-    const exact = (size) => [0, 1, 2, 3, 4, 5, 6].find((digits) => Math.abs(size * 10 ** digits % 1 - 0.5) > 0.4999) ?? 6;
-    return splits.map((split) => {
-      if (split === null) return "";
-      const reached = unit.steps.filter((each, place) => place === 0 || Math.abs(split) >= each[0]);
-      const step = reached.findLast((each) => exact(increment / each[1]) <= 3) ?? reached[reached.length - 1];
-      const text = (split / step[1]).toFixed(increment ? exact(increment / step[1]) : 0);
-      const short = text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-      return unit.prefix + short + step[2];
-    });
+    return splits.map((split) => tick(split, increment, unit));
   }
 
   function splits(unit) {
@@ -88,18 +92,22 @@
   const soft = resolve("var(--soft)"), grid = resolve("var(--line)");
   const axisStyle = { stroke: soft, font: "11px system-ui, sans-serif", grid: { stroke: grid, width: 1 }, ticks: { show: false } };
 
+  function powersOfTen(self, splits) {
+    return splits.map((split) => Math.abs(Math.log10(split) - Math.round(Math.log10(split))) < 1e-9 ? split : null);
+  }
+
   function axisOf(plot, name) {
     const unit = plot.units[name];
     return {
       ...axisStyle,
       scale: name,
       side: name === "right" ? 1 : 3,
-      grid: { ...axisStyle.grid, show: name === "left" || !plot.units.left },
+      grid: { ...axisStyle.grid, show: name === "left" || !plot.units.left, ...(plot.log ? { filter: powersOfTen } : {}) },
       space: 26,
       ...(plot.log ? {} : { splits: splits(unit) }),
       size: (self, values) => values ? 14 + 6.4 * Math.max(...values.map((text) => text.length)) : 40,
       values: (self, splits) => plot.log
-        ? splits.map((split) => split === null ? "" : written(split, unit))
+        ? splits.map((split) => tick(split, split, unit))
         : ticks(splits, unit),
     };
   }
@@ -112,7 +120,7 @@
         const near = plot.steps.map((step) => step[0]).filter((bound) => bound <= 2.5 * Math.max(high, 0));
         top = Math.max(top, ...near);
       }
-      if (top <= bottom) top = bottom + 1;
+      if (top <= bottom) top = bottom + (name === "left" && Math.max(...plot.steps.map((step) => step[0] - bottom), 0) || 1);
       return [bottom, plot.max === null || name === "right" ? top + 0.06 * (top - bottom) : top];
     };
   }
