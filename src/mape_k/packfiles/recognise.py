@@ -1,6 +1,7 @@
 """What a file of anyone is, told by what it holds."""
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,19 +33,25 @@ def read_any(path: Path) -> AnyFile:
     if path.suffix == ".json" or content.lstrip()[:1] == "{":
         return board_of(path, content)
     file = read_yaml_file(path, content)
-    value = file.value
+    reader = _reader_of(file.value)
+    if reader is None:
+        raise _unknown(file)
+    return reader(file)
+
+
+def _reader_of(value: object) -> Callable[[YamlFile], AnyFile] | None:
+    """Return what reads a document with such keys on top; None: it is of no kind that is known."""
     keys = set(value) if isinstance(value, dict) else set()
     if "groups" in keys or (isinstance(value, dict) and value.get("kind") == PROMETHEUS_RULE):
-        return rule_file_of(file)
+        return rule_file_of
     if {"route", "receivers"} & keys:
-        return alertmanager_file_of(file)
-    if "metrics" in keys:
-        return inventory_of(file)
-    if "tests" in keys:
-        return rule_tests_of(file)
+        return alertmanager_file_of
     if _PROMETHEUS_KEYS & keys or keys == {"global"} or _is_job_list(value):
-        return prometheus_file_of(file)
-    raise _unknown(file)
+        return prometheus_file_of
+    return next((reader for key, reader in _BY_KEY.items() if key in keys), None)
+
+
+_BY_KEY: Mapping[str, Callable[[YamlFile], AnyFile]] = {"metrics": inventory_of, "tests": rule_tests_of}
 
 
 def _is_job_list(value: object) -> bool:

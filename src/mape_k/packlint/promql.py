@@ -281,7 +281,7 @@ def _adds_labels(expr: Expr) -> TypeGuard[BinaryExpr]:
     """Return whether ``expr`` is a product of the form ``… * on (…) group_left (…) …``."""
     if not isinstance(expr, BinaryExpr) or str(expr.op) != "*" or expr.modifier is None:
         return False
-    return expr.modifier.card == VectorMatchCardinality.ManyToOne
+    return bool(expr.modifier.card == VectorMatchCardinality.ManyToOne)
 
 
 def conditions(expr: Expr) -> Iterator[Condition]:

@@ -69,8 +69,8 @@ def unit_slip(query: Query, suite: Suite) -> Findings:
     """Yield limits and recordings that are wrong by the factor between two units."""
     if query.alert:
         yield from _slips(query, query.alert, suite)
-        for each in conditions(query.expr):
-            if message := _implausible(each, suite):
+        for condition in conditions(query.expr):
+            if message := _implausible(condition, suite):
                 yield Found(message=message, severity=Severity.WARNING)
     yield from _slip_of_name(query, suite)
     for each in walk(query.expr):

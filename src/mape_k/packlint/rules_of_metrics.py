@@ -1,7 +1,7 @@
 """Checks of what is done with a metric, given its type, and of names that nothing has."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
 from mape_k.errors import did_you_mean
@@ -272,21 +272,13 @@ def _without_total(long: str, rated: set[str]) -> Iterator[tuple[str, str]]:
         yield short, "differ by the suffix alone"
 
 
-def _misspelt(name: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield names with the same words but one, of which a letter is missing."""
-    words = name.split("_")
-    for other in names:
-        theirs = other.split("_")
-        if len(other) == len(name) - 1 and len(theirs) == len(words):
-            pairs = [(long, short) for long, short in zip(words, theirs, strict=True) if long != short]
-            if len(pairs) == 1 and _lacks_a_letter(*pairs[0]):
+def _misspelt(name: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield names that lack one letter within one of the words; at the end of a word it may be grammar."""
+    for found in re.finditer(rf"[a-z]{{{_WORD + 1},}}", name):
+        for at in range(found.start() + 1, found.end() - 1):
+            if (other := name[:at] + name[at + 1 :]) in names:
                 yield other, "differ by a letter alone"
-
-
-def _lacks_a_letter(long: str, short: str) -> bool:
-    """A letter at the end is grammar: a plural or a past."""
-    is_word = len(short) >= _WORD and long.isalpha() and short.isalpha()
-    return is_word and any(long[:at] + long[at + 1 :] == short for at in range(1, len(long) - 1))
+                return
 
 
 def _untested(name: str, suite: Suite) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -240,18 +241,33 @@ class Suite:
     def _being_resolved(self) -> list[str]:
         return []
 
+    @cached_property
+    def _labels_found(self) -> dict[tuple[str, int], Labels]:
+        return {}
+
+    @cached_property
+    def _measures_found(self) -> dict[tuple[str, int], Measure | None]:
+        return {}
+
     def _labels_of_recording(self, name: str) -> Labels:
         """Recordings may be written from each other, and in a circle."""
-        found = self.recordings[name]
-        if name in self._being_resolved or len(self._being_resolved) > _RESOLVED_AT_MOST or len(found) > 1:
+        found, depth = self.recordings[name], len(self._being_resolved)
+        if name in self._being_resolved or depth > _RESOLVED_AT_MOST or len(found) > 1:
             return UNKNOWN
+        if (name, depth) not in self._labels_found:
+            with self._resolving(name):
+                labels = self.labels(found[0].expr)
+            rule = found[0].recording
+            self._labels_found[name, depth] = _asking(labels, dict(rule.labels) if rule else {}, frozenset())
+        return self._labels_found[name, depth]
+
+    @contextmanager
+    def _resolving(self, name: str) -> Iterator[None]:
         self._being_resolved.append(name)
         try:
-            labels = self.labels(found[0].expr)
+            yield
         finally:
             self._being_resolved.pop()
-        rule = found[0].recording
-        return _asking(labels, dict(rule.labels) if rule else {}, frozenset())
 
     def measure(self, expr: Expr) -> Measure | None:
         """Return in what ``expr`` is measured; seconds in a second are a share."""
@@ -279,11 +295,11 @@ class Suite:
     def _measure_of_recording(self, name: str) -> Measure | None:
         if name in self._being_resolved:
             return None
-        self._being_resolved.append(name)
-        try:
-            return self._measured(self.recordings[name][0].expr)
-        finally:
-            self._being_resolved.pop()
+        key = (name, len(self._being_resolved))
+        if key not in self._measures_found:
+            with self._resolving(name):
+                self._measures_found[key] = self._measured(self.recordings[name][0].expr)
+        return self._measures_found[key]
 
     def resolved(self, expr: Expr) -> Expr:
         """Return what a recorded series is computed from, where ``expr`` is just that; else ``expr`` itself."""
