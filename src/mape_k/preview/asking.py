@@ -94,6 +94,7 @@ class AskedBoard:
     Args:
         chosen: of its variables, by name.
         firing: when alerts fired, as one series for each.
+        links: of the board, as (title, address); ``panel_links``: of its panels.
     """
 
     board: BoardFile
@@ -102,6 +103,7 @@ class AskedBoard:
     chosen: Mapping[str, Chosen]
     firing: Answer | None = None
     links: tuple[tuple[str, str], ...] = ()
+    panel_links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -136,8 +138,19 @@ class Asker:
             target = Target(ref="", expr=board.alerts, legend="{{alertname}}", is_instant=False, source="prometheus")
             firing = await self._ask(target, self.span.step(_POINTS["state-timeline"]), chosen)
         substitute = Substitution(self.span, self.span.step(1), chosen)
-        links = tuple((title, substitute(url)) for title, url in board.links)
-        return AskedBoard(board=board, span=self.span, panels=tuple(panels), chosen=chosen, firing=firing, links=links)
+        of_panels = tuple(link for panel in board.panels for link in panel.links)
+        links, panel_links = (
+            tuple((title, substitute(url)) for title, url in found) for found in (board.links, of_panels)
+        )
+        return AskedBoard(
+            board=board,
+            span=self.span,
+            panels=tuple(panels),
+            chosen=chosen,
+            firing=firing,
+            links=links,
+            panel_links=panel_links,
+        )
 
     async def choose(self, variables: Sequence[Variable]) -> Mapping[str, Chosen]:
         """Return what is chosen for each variable: what a person wants, else what the board has at first."""

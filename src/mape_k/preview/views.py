@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mape_k.preview.asking import Asked, AskedBoard
+from mape_k.preview.board import BoardFile
 from mape_k.preview.colours import colour
 from mape_k.preview.markdown import is_address, markdown
 from mape_k.preview.plots import plot
@@ -66,7 +67,7 @@ def board_view(asked: AskedBoard, plots: list[Mapping[str, Any]]) -> Mapping[str
     drawer = _Drawer(plots, _marks(asked))
     return {
         "title": asked.board.title,
-        "system": next(iter(asked.board.tags), ""),
+        "system": _system(asked.board),
         "firing": _firing(asked),
         "description": asked.board.description,
         "start": _time(asked.span.start),
@@ -81,6 +82,12 @@ def board_view(asked: AskedBoard, plots: list[Mapping[str, Any]]) -> Mapping[str
         "sections": [_section_view(section, drawer) for section in sections(asked.panels)],
         "empty": [panel.title for panel in empty_panels(asked)],
     }
+
+
+def _system(board: BoardFile) -> str:
+    """Return what the board is of, by its first tag, where its title does not say so."""
+    tag = next(iter(board.tags), "")
+    return "" if tag.casefold() in board.title.casefold() else tag
 
 
 def _time(seconds: float) -> str:
@@ -98,13 +105,15 @@ def _marks(asked: AskedBoard) -> list[tuple[float, str]]:
     return found[:MAX_MARKS]
 
 
-def _firing(asked: AskedBoard) -> list[str]:
-    """Return which alerts fire at the end of the time shown."""
+def _firing(asked: AskedBoard) -> list[tuple[str, str]]:
+    """Return which alerts fire at the end of the time shown, each with the address of its runbook if one is known."""
     answer = asked.firing
     if answer is None:
         return []
     recent = asked.span.end - 1.5 * answer.step
-    return sorted({each.name for each in answer.series if each.times.size and each.times[-1] > recent})[:MAX_MARKS]
+    names = sorted({each.name for each in answer.series if each.times.size and each.times[-1] > recent})[:MAX_MARKS]
+    known = dict(link for link in (*asked.panel_links, *asked.links) if is_address(link[1]))
+    return [(name, known.get(f"Runbook: {name}", "")) for name in names]
 
 
 def sections(panels: Sequence[Asked]) -> Iterator[Section]:

@@ -415,10 +415,19 @@ async def test_the_moments_when_alerts_began_to_fire_are_marked(tmp_path: Path):
 
 
 async def test_the_head_of_a_page_names_the_system_and_the_alerts_that_fire(tmp_path: Path):
-    html = await page(a_file(tmp_path, TimeSeries("t", {"": "x"}, unit="s")), Firing())
+    html = await page(a_file(tmp_path, TimeSeries("t", {"": "x"}, unit="s"), system="oneiric"), Firing())
 
-    assert "<h1><small>s</small> A board</h1>" in html
+    assert "<h1><small>oneiric</small> A board</h1>" in html
     assert '<p class="firing">Firing: <b>Slow</b></p>' in html
+
+
+async def test_an_alert_that_fires_is_linked_with_its_runbook(tmp_path: Path):
+    path = a_file(tmp_path, TimeSeries("t", {"": "x"}, unit="s", runbook="Slow"))
+
+    html = render([await asked(path, Firing(), runbooks=["https://a.org/r"])], theme="auto", source="p")
+
+    runbook = "https://a.org/r/config/packs/s/runbooks/Slow.md"
+    assert f'<p class="firing">Firing: <b><a href="{runbook}">Slow</a></b></p>' in html
 
 
 def test_a_variable_that_no_board_has_is_refused(tmp_path: Path):
