@@ -120,6 +120,15 @@ def test_a_pack_has_as_many_panels_as_agreed(pack: str, counts: dict[str, int]):
     assert {path.stem: len(panels(document(path))) for path in files(pack)} == counts
 
 
+@pytest.mark.parametrize("pack", packs())
+def test_a_packs_readme_tells_how_many_boards_and_panels_there_are(pack: str):
+    shipped, readme = files(pack), (PACKS / pack / "README.md").read_text()
+    count, total = len(shipped), sum(len(panels(document(path))) for path in shipped)
+
+    assert re.search(rf"\b{count} (dashboards? )?with {total} panels", readme), f"{count} with {total} panels"
+    assert ("and `objectives.json`" in readme) == (PACKS / pack / "dashboards" / NOT_OURS).is_file()
+
+
 def test_addresses_of_boards_are_unique():
     uids = [document(path)["uid"] for pack in packs() for path in files(pack)]
 
