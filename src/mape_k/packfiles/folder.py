@@ -1,6 +1,6 @@
 """Everything that a pack's folder holds besides ``pack.yaml``, and the count of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from mape_k.packfiles.texts import (
 )
 
 LOG_RULES = Path("logs") / "rules.yaml"
+OBJECTIVE_RULES, OBJECTIVE_BOARD = "slo.rules.yaml", "objectives.json"
+"""The files that are made of a pack's objectives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,22 @@ def read_folder(folder: Path) -> PackFolder:
     )
 
 
+def _is_of_objectives(rule: Rule) -> bool:
+    return rule.path.name == OBJECTIVE_RULES
+
+
 def is_burn_rate(rule: Rule) -> bool:
     """Return whether an alert watches the use of an error budget."""
-    return rule.is_alert and ("Burn" in rule.name or rule.path.name == "slo.rules.yaml")
+    return rule.is_alert and ("Burn" in rule.name or _is_of_objectives(rule))
 
 
 def counts(pack: PackFolder) -> Mapping[str, int]:
-    """Return how much of everything a pack has; alerts on error budgets are counted apart from the others."""
+    """Return how much of everything a pack has; what is made of objectives is counted apart from the rest."""
     alerts = [rule for rule in pack.rules if rule.is_alert and not is_burn_rate(rule)]
     severities = {name: sum(rule.severity == name for rule in alerts) for name in ("critical", "warning", "info")}
+    recordings = [rule for rule in pack.rules if not rule.is_alert]
+    of_objectives = [board for board in pack.boards if board.path.name == OBJECTIVE_BOARD]
+    drawn = [board for board in pack.boards if board not in of_objectives]
     planned = sum(runbook.is_maintenance for runbook in pack.runbooks)
     return {
         "metrics": len(pack.inventory or ()),
@@ -79,9 +88,12 @@ def counts(pack: PackFolder) -> Mapping[str, int]:
         **severities,
         "burn_rate_alerts": sum(map(is_burn_rate, pack.rules)),
         "log_alerts": sum(rule.is_alert for rule in pack.log_rules.rules) if pack.log_rules else 0,
-        "recordings": sum(not rule.is_alert for rule in pack.rules),
-        "dashboards": len(pack.boards),
-        "panels": sum(len(board.panels) for board in pack.boards),
+        "recordings": sum(not _is_of_objectives(rule) for rule in recordings),
+        "objective_recordings": sum(map(_is_of_objectives, recordings)),
+        "dashboards": len(drawn),
+        "panels": _panels(drawn),
+        "objective_dashboards": len(of_objectives),
+        "objective_panels": _panels(of_objectives),
         "objectives": len(pack.objectives),
         "runbooks": len(pack.runbooks) - planned,
         "maintenance_runbooks": planned,
@@ -90,3 +102,7 @@ def counts(pack: PackFolder) -> Mapping[str, int]:
         "routes": sum(1 for _ in pack.fragment.routes()) - 1 if pack.fragment else 0,
         "inhibitions": len(pack.fragment.inhibitions) if pack.fragment else 0,
     }
+
+
+def _panels(boards: Iterable[Board]) -> int:
+    return sum(len(board.panels) for board in boards)

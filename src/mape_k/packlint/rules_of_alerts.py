@@ -27,7 +27,7 @@ _PERSONAL = re.compile(
 )
 _ENOUGH_ALERTS = 3
 _OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
-_MANY_VALUES = 2000
+_MANY_VALUES = 500
 _OF_EVERY_PROCESS = ("process_", "python_", "go_")
 """What client libraries export of themselves."""
 
@@ -145,7 +145,7 @@ def _is_bounded(label: str, expr: AggregateExpr, suite: Suite) -> bool:
     "unbounded-label-of-metric",
     Inventory,
     Severity.ERROR,
-    "A label with ids, addresses, texts or thousands of values makes thousands of series of one metric.",
+    "A label with ids, addresses, texts or hundreds of values makes thousands of series of one metric.",
     remedy="leave the label out, or map its values to a few; ids belong into logs and traces",
 )
 def unbounded_label_of_metric(inventory: Inventory, _: Suite) -> Findings:

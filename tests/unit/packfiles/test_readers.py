@@ -206,6 +206,7 @@ def test_what_a_pack_has_is_counted(write, tmp_path):
     write("rules/slo.rules.yaml", RULES)
     write("alertmanager/routes.yaml", ROUTES)
     write("dashboards/a.json", BOARD)
+    write("dashboards/objectives.json", BOARD)
     write("runbooks/ShopQueue.md", "x")
     write("runbooks/maintenance/Upgrade.md", "x")
     write("logs/a.logql", '# A\n{a="b"}\n')
@@ -220,9 +221,12 @@ def test_what_a_pack_has_is_counted(write, tmp_path):
         "info": 0,
         "burn_rate_alerts": 1,
         "log_alerts": 1,
-        "recordings": 2,
+        "recordings": 1,
+        "objective_recordings": 1,
         "dashboards": 1,
         "panels": 2,
+        "objective_dashboards": 1,
+        "objective_panels": 2,
         "objectives": 1,
         "runbooks": 1,
         "maintenance_runbooks": 1,
