@@ -70,6 +70,7 @@ def _binary(unit: str) -> Scale:
     return replace(_powers(1024, unit), increments=tuple(2.0**power for power in range(60)))
 
 
+_DECIMAL = tuple(float(f"{digit}e{power}") for power in range(-9, 9) for digit in (1, 2, 5))
 _ROUND_SECONDS = (
     *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200),
     *(86400 * days for days in (1, 2, 7, 14, 28, 73, 146, 365, 730, 1825, 3650)),
@@ -92,7 +93,8 @@ def _times(factor: float) -> Scale:
     finest = 1 / factor
     kept = [step for step in wanted if step[1] >= finest * 0.999 or factor == 1]
     steps = tuple((size * factor, divisor * factor, suffix) for size, divisor, suffix in kept)
-    return Scale(steps=steps, increments=tuple(each * factor for each in _ROUND_SECONDS if each >= finest))
+    decimal = (each for each in _DECIMAL if each < max(factor, 1))
+    return Scale(steps=steps, increments=(*decimal, *(each * factor for each in _ROUND_SECONDS if each >= finest)))
 
 
 _COUNTED = ",K,M,B,T"

@@ -89,6 +89,9 @@ def test_the_script_writes_numbers_as_python_does(tmp_path: Path):
     [
         ("bytes", 1.1e9, 2e8, ["0 B", "256 MiB", "512 MiB", "768 MiB", "1 GiB"]),
         ("bytes", 900, 200, ["0 B", "256 B", "512 B", "768 B"]),
+        ("bytes", 1.06, 0.2, ["0 B", "1 B"]),
+        ("ms", 0.5, 0.2, ["0 ms", "0.2 ms", "0.4 ms"]),
+        ("h", 1.2, 0.5, ["0 hours", "0.5 hours", "1 hours"]),
         ("s", 200, 50, ["0 s", "1 mins", "2 mins", "3 mins"]),
         ("s", 0.002, 0.0005, ["0 s", "500 µs", "1 ms", "1.5 ms", "2 ms"]),
         ("s", 10_000, 2000, ["0 s", "1 hours", "2 hours"]),
@@ -102,7 +105,7 @@ def test_the_marks_of_an_axis_are_round_in_its_unit(
 ):
     source = SCRIPT.read_text()
     functions = source[source.index("function exact") : source.index("// lines")]
-    arguments = f"null, 1, 0, {high}, {found}"
+    arguments = f"null, 1, 0, {high}, {found}"  # chart, axis, the ends of its scale, what uPlot would take
     program = f"""{functions}
         const unit = {json.dumps(scale_of(unit).document())};
         console.log(JSON.stringify(ticks(splits(unit)({arguments}), unit)))"""

@@ -46,9 +46,10 @@
     return splits.map((split) => tick(split, increment, unit));
   }
 
-  function splits(unit) {
+  function splits(unit, isWhole) {
     return (self, axis, low, high, found) => {
-      const increment = found < 1e-9 + (unit.increments[0] ?? Infinity) / 2 ? found : unit.increments.find((each) => each >= found) ?? found;
+      const least = isWhole ? Math.max(found, 1) : found;
+      const increment = unit.increments.find((each) => each >= least * 0.999999) ?? least;
       const first = Math.ceil(low / increment - 1e-9), last = Math.floor(high / increment + 1e-9);
       return Array.from({ length: Math.max(last - first + 1, 0) }, (_, place) => Number(((first + place) * increment).toPrecision(12)));
     };
@@ -96,6 +97,11 @@
     return splits.map((split) => Math.abs(Math.log10(split) - Math.round(Math.log10(split))) < 1e-9 ? split : null);
   }
 
+  function areCounts(plot, name) {
+    const values = plot.lines.filter((line) => line.axis === name).flatMap((line) => line.values);
+    return plot.units[name].steps[0][1] === 1 && !plot.units[name].increments.length && values.every((value) => value % 1 === 0);
+  }
+
   function axisOf(plot, name) {
     const unit = plot.units[name];
     return {
@@ -104,7 +110,7 @@
       side: name === "right" ? 1 : 3,
       grid: { ...axisStyle.grid, show: name === "left" || !plot.units.left, ...(plot.log ? { filter: powersOfTen } : {}) },
       space: 26,
-      ...(plot.log ? {} : { splits: splits(unit) }),
+      ...(plot.log ? {} : { splits: splits(unit, areCounts(plot, name)) }),
       size: (self, values) => values ? 14 + 6.4 * Math.max(...values.map((text) => text.length)) : 40,
       values: (self, splits) => plot.log
         ? splits.map((split) => tick(split, split, unit))
@@ -216,7 +222,7 @@
     const chart = new uPlot({
       width: box.clientWidth,
       height: Math.max(box.clientHeight, 60),
-      padding: [6, names.includes("right") ? 0 : 8, 0, names.includes("left") ? 0 : 8],
+      padding: [6, names.includes("right") ? 0 : 18, 0, names.includes("left") ? 0 : 8],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       tzDate: (seconds) => uPlot.tzDate(new Date(1000 * seconds), "Etc/UTC"),
