@@ -1,7 +1,7 @@
 """What a file of anyone is, told by what it holds."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,12 +46,11 @@ def _reader_of(value: object) -> Callable[[YamlFile], AnyFile] | None:
         return rule_file_of
     if {"route", "receivers"} & keys:
         return alertmanager_file_of
+    if "tests" in keys:
+        return rule_tests_of
     if _PROMETHEUS_KEYS & keys or keys == {"global"} or _is_job_list(value):
         return prometheus_file_of
-    return next((reader for key, reader in _BY_KEY.items() if key in keys), None)
-
-
-_BY_KEY: Mapping[str, Callable[[YamlFile], AnyFile]] = {"metrics": inventory_of, "tests": rule_tests_of}
+    return inventory_of if "metrics" in keys else None
 
 
 def _is_job_list(value: object) -> bool:

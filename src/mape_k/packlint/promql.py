@@ -304,13 +304,25 @@ def conditions(expr: Expr) -> Iterator[Condition]:
 def quantile_of(expr: Expr) -> tuple[VectorSelector, float] | None:
     """Return which buckets ``expr`` takes a quantile of, and the factor that is applied to it."""
     expr, factor = unscaled(expr)
-    while isinstance(expr, AggregateExpr) or _adds_labels(expr):
-        expr, inner = unscaled(expr.expr if isinstance(expr, AggregateExpr) else expr.lhs)
+    while (within := _of_same_size(expr)) is not None:
+        expr, inner = unscaled(within)
         factor *= inner
     if function(expr) != "histogram_quantile":
         return None
     found = next(selectors(expr), None)
     return None if found is None else (found, factor)
+
+
+_SAME_SIZE = frozenset({"max_over_time", "min_over_time", "avg_over_time", "last_over_time", "label_replace", "abs"})
+
+
+def _of_same_size(expr: Expr) -> Expr | None:
+    """Return the expression whose greatest value that of ``expr`` cannot pass; None: there is none."""
+    if isinstance(expr, AggregateExpr | SubqueryExpr):
+        return expr.expr
+    if isinstance(expr, Call) and expr.func.name in _SAME_SIZE:
+        return next(children(expr))
+    return expr.lhs if _adds_labels(expr) else None
 
 
 def unscaled(expr: Expr) -> tuple[Expr, float]:

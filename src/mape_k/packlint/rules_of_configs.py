@@ -34,6 +34,30 @@ _PROMETHEUS_KEYS = (
     "runtime",
     "otlp",
 )
+_GLOBAL_KEYS = (
+    "scrape_interval",
+    "scrape_timeout",
+    "scrape_protocols",
+    "evaluation_interval",
+    "rule_query_offset",
+    "external_labels",
+    "query_log_file",
+    "scrape_failure_log_file",
+    "body_size_limit",
+    "sample_limit",
+    "label_limit",
+    "label_name_length_limit",
+    "label_value_length_limit",
+    "target_limit",
+    "keep_dropped_targets",
+    "runtime",
+    "metric_name_validation_scheme",
+    "metric_name_escaping_scheme",
+    "convert_classic_histograms_to_nhcb",
+    "always_scrape_classic_histograms",
+    "scrape_native_histograms",
+    "extra_scrape_metrics",
+)
 _STORAGE_KEYS = ("tsdb", "exemplars")
 _TSDB_KEYS = ("out_of_order_time_window", "stale_series_compaction_threshold")
 _JOB_KEYS = frozenset(
@@ -194,6 +218,11 @@ def flag_as_setting_of_prometheus(file: PrometheusFile, _: Suite) -> Findings:
             yield Found(
                 message=f"{key} is no setting of the file{did_you_mean(key, _PROMETHEUS_KEYS)}", line=file.lines[key]
             )
+    common = file.settings.get("global")
+    for key in common if isinstance(common, dict) else ():
+        if key not in _GLOBAL_KEYS:
+            message = f"global.{key} is no setting of the file{did_you_mean(key, _GLOBAL_KEYS)}"
+            yield Found(message=message, line=file.lines[f"global.{key}"])
     storage = file.settings.get("storage")
     for key in storage if isinstance(storage, dict) else ():
         if key not in _STORAGE_KEYS:

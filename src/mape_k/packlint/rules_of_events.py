@@ -37,7 +37,7 @@ RARE = re.compile(
     r"|breakers?|circuit|releases?|builds?|imports?|exports?|migrations?|signups?|registrations?|invoices?|bookings?"
     r"|shipments?|failovers?|reloads?|overrides?|subscriptions?|withdrawals?|transfers?)(?:_|$)"
 )
-_LONG = 3600.0
+_LONG, _AMOUNT = 3600.0, 5
 
 
 def _counted(condition: Condition, suite: Suite) -> tuple[Call, VectorSelector, float] | None:
@@ -148,12 +148,7 @@ def absent_is_not_zero(query: Query, suite: Suite) -> Findings:
         return
     for condition in conditions(query.expr):
         found = _counted(condition, suite)
-        if (
-            found is None
-            or condition.op != "=="
-            or condition.limit != 0
-            or function(condition.left) not in {"sum", "count"}
-        ):
+        if found is None or not _is_of_silence(condition, found[1]) or function(condition.left) not in {"sum", "count"}:
             continue
         name = name_of(found[1])
         metric = suite.metric(name)
@@ -162,7 +157,15 @@ def absent_is_not_zero(query: Query, suite: Suite) -> Findings:
             and not _is_missed(name, query.expr)
             and not _watched_for_absence(name, suite)
         ):
-            yield f"if {name} has no series at all, this never equals 0"
+            yield f"if {name} has no series at all, this is nothing and never {condition.op} {condition.limit:g}"
+
+
+def _is_of_silence(condition: Condition, selector: VectorSelector) -> bool:
+    """Return whether a condition is on there being no event, or few of those with a label of their own."""
+    if condition.op == "==":
+        return condition.limit == 0
+    is_picked = any(each.name not in OF_TARGETS for each in matchers_of(selector))
+    return condition.op in {"<", "<="} and condition.limit is not None and is_picked
 
 
 def _is_missed(name: str, expr: Expr) -> bool:
@@ -247,7 +250,7 @@ def _unsummed(condition: Condition, suite: Suite) -> VectorSelector | None:
     """Return what is compared series by series with a limit that depends on how many there are."""
     if condition.op not in {">", ">=", "<", "<="} or not condition.limit:
         return None
-    left, _ = unscaled(condition.left)
+    left, _ = unscaled(suite.resolved(unscaled(condition.left)[0]))
     if isinstance(left, Call) and left.func.name in {"rate", "irate", "increase"}:
         found = _events(left)
         return found[1] if found else None
@@ -275,7 +278,7 @@ def _spread_over(
         return several[0] if several else ""
     texts = " ".join(query.alert.annotations.values()) if query.alert else ""
     is_volume = condition.op in {"<", "<="} and "request" in name_of(selector)
-    is_amount = condition.op in {">", ">="} and not _is_any(condition, function(unscaled(condition.left)[0]))
+    is_amount = condition.op in {">", ">="} and (condition.limit or 0) >= _AMOUNT
     return "series" if texts and not told and (is_amount or is_volume) else ""
 
 

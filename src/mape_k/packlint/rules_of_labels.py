@@ -125,7 +125,7 @@ def _forms(bound: float) -> tuple[str, ...]:
 
 def _strange(matcher: Matcher, values: tuple[str, ...]) -> Iterator[str]:
     """Yield what a condition names and the label never is."""
-    value = matcher.value
+    value = _unwrapped(matcher.value) if matcher.op in (MatchOp.Re, MatchOp.NotRe) else matcher.value
     if not value or "$" in value:
         return
     if matcher.op in (MatchOp.Equal, MatchOp.NotEqual):
@@ -135,6 +135,13 @@ def _strange(matcher: Matcher, values: tuple[str, ...]) -> Iterator[str]:
         yield from (each for each in value.split("|") if each and each not in values)
     elif _matches_none(value, values):
         yield value
+
+
+def _unwrapped(pattern: str) -> str:
+    """Return a pattern without what surrounds it and means nothing: anchors, and brackets around all of it."""
+    pattern = pattern.removeprefix("^").removesuffix("$")
+    found = re.fullmatch(r"\((?:\?:)?([^()]*)\)", pattern)
+    return found.group(1) if found else pattern
 
 
 def _matches_none(pattern: str, values: tuple[str, ...]) -> bool:
@@ -315,7 +322,10 @@ def _leaves_out(expr: Expr, name: str) -> bool:
 
 
 def _filters_at_top(expr: Expr) -> Iterator[str]:
-    if _is_filter(expr):
+    expr = bare(expr)
+    if isinstance(expr, BinaryExpr) and str(expr.op) in {"and", "or"} and _is_filter(expr.rhs):
+        yield from _filters_at_top(expr.lhs)
+    elif _is_filter(expr):
         yield "where the comparison does not hold there is no value at all, not a 0"
 
 

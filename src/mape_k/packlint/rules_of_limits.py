@@ -134,9 +134,13 @@ def limit_differs_from_text(query: Query, suite: Suite) -> Findings:
         whole = (limit - 1, limit + 1, math.floor(limit), math.ceil(limit))
         rest = {SHARE: (1 - limit,), COUNT: whole}.get(measure.dimension, ())
         is_named = any(_is_same(value, each) for value in (limit, *rest, *others) for each in told)
-        if limits and not is_named and not any(_is_slip(limit, each.value) for each in told):
+        if limits and not is_named and not _is_told_as_slip(limit, measure, told):
             yield f"the text says {limits[0].text!r}, the expression {condition.limit:g}"
     yield from _other_for(query, query.alert)
+
+
+def _is_told_as_slip(limit: float, measure: Measure, told: list[Quantity]) -> bool:
+    return measure.dimension != COUNT and any(_is_slip(limit, each.value) for each in told)
 
 
 def _other_for(query: Query, alert: Rule) -> Iterator[str]:
@@ -178,7 +182,8 @@ def _within_window(told: list[Quantity], condition: Condition, suite: Suite) -> 
 
 
 def _texts(alert: Rule) -> Iterator[str]:
-    return (text for key, text in alert.annotations.items() if key not in _LINKS)
+    named = ("threshold", "limit")
+    return (f"{key} {text}" if key in named else text for key, text in alert.annotations.items() if key not in _LINKS)
 
 
 def _base(condition: Condition, measure: Measure) -> float:

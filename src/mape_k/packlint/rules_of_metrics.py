@@ -36,7 +36,7 @@ _SURELY_GAUGE = re.compile(
 )
 _GAUGE_CALLED_TOTAL = re.compile(r"_(?:in_use|in_progress|in_flight|pending|queued|available|free|connected)_total$")
 _OBSERVED = re.compile(
-    r"_(?:duration|latency|response_time|request_time|processing_time|elapsed|wait_time)"
+    r"(?:^|_)(?:duration|latency|response_time|request_time|processing_time|elapsed|wait_time)"
     r"(?:_(?:seconds|milliseconds|microseconds|nanoseconds|ms|us|ns))?$|_(?:request|response)_size_bytes$"
 )
 _EVENTS = re.compile(r"(?:errors?|failures?|failed|requests?|events?|exceptions?|restarts?|retries|attempts?)_total$")

@@ -39,13 +39,13 @@ _GOOD = re.compile(
     re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down|miss(?:es|ed)?)(?:$|_|\|)",
+    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down|miss(?:es|ed)?|dropped|discarded|lost)(?:$|_|\|)",
     re.IGNORECASE,
 )
 _TURNED_AWAY = re.compile(
     r"(?:^|_)(?:throttled|throttles|throttling|429|too_many_requests|rate_?limited|rejected|rejections|refused|shed|denied|blocked)(?:_|$)"
 )
-_SHORT, _SMALL = 600.0, 0.02
+_SHORT, _RARELY, _LONG, _SMALL = 600.0, 900.0, 3600.0, 0.02
 _CALM = frozenset({"info", "none", "notice", "debug"})
 _PAGES = frozenset({"critical", "page", "crit", "emergency", "high", "p1"})
 
@@ -80,8 +80,8 @@ def vanishing_numerator(query: Query, suite: Suite) -> Findings:
         found = [each for each, falls in _divisions(expr) if falls or _counts_good(each)]
     else:
         found = [each for condition in conditions(expr) for each in _watched_good(condition)]
-    for each in found:
-        if reason := _vanishes(each):
+    for reason in (*map(_vanishes, found), *map(_rest_vanishes, walk(expr))):
+        if reason:
             yield f"without any series with {reason} there is no value at all"
             return
 
@@ -122,6 +122,22 @@ def _vanishes(division: BinaryExpr) -> str:
         if same or _is_good(matcher):
             return f"{matcher.name} {'as asked'}" if not matcher.value else f"this {matcher.name}"
     return ""
+
+
+def _rest_vanishes(expr: Expr) -> str:
+    """Return the condition that makes ``all - good`` absent; empty: it is always there, or something else."""
+    if not isinstance(expr, BinaryExpr) or str(expr.op) != "-":
+        return ""
+    every, good = list(selectors(expr.lhs)), list(selectors(expr.rhs))
+    if len(every) != 1 or len(good) != 1 or name_of(every[0]) != name_of(good[0]) or not _is_plain(expr.rhs):
+        return ""
+    asked = matchers_of(every[0])
+    own = [each for each in matchers_of(good[0]) if not any(same_condition(each, other) for other in asked)]
+    return next((f"this {each.name}" for each in own if each.name not in OF_TARGETS and _is_good(each)), "")
+
+
+def _is_plain(expr: Expr) -> bool:
+    return not any(isinstance(each, BinaryExpr) and str(each.op) == "or" for each in walk(expr))
 
 
 @check(
@@ -190,7 +206,7 @@ def share_of_almost_nothing(query: Query, suite: Suite) -> Findings:
         return
     for condition in conditions(expr):
         for each, is_falling in _divisions(condition.left):
-            is_short = max(ranges(each), default=_SHORT + 1) <= _SHORT
+            is_short = max(ranges(each), default=_LONG) <= (_RARELY if _is_rare(each) else _SHORT)
             if (
                 is_short
                 and _is_share_of_events(each)
@@ -217,5 +233,9 @@ def _is_touchy(condition: Condition, division: BinaryExpr, *, is_falling: bool, 
         return False
     limit /= abs(unscaled(condition.left)[1])
     worse = limit if condition.op in {">", ">="} else 1 - limit
-    is_rare = any(RARE.search(name_of(each)) for each in selectors(division))
+    is_rare = _is_rare(division)
     return (is_page and 0 < worse <= _SMALL) or (is_rare and not is_falling) or (is_rare and 0 < worse < 1)
+
+
+def _is_rare(division: BinaryExpr) -> bool:
+    return any(RARE.search(name_of(each)) for each in selectors(division))

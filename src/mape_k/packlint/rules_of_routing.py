@@ -69,7 +69,9 @@ def route_never_reached(file: AlertmanagerFile, _: Suite) -> Findings:
                         line=route.line,
                     )
                     break
-            if exclude_each_other(route.matchers, parent.matchers):
+            if exclude_each_other(route.matchers, route.matchers):
+                yield Found(message=f"no alert is {shown(route.matchers)} at once", line=route.line)
+            elif exclude_each_other(route.matchers, parent.matchers):
                 yield Found(message=f"{shown(route.matchers)} contradicts the route above it", line=route.line)
 
 
@@ -135,6 +137,9 @@ def inhibition_matches_nothing(file: AlertmanagerFile, suite: Suite) -> Findings
 
 
 def _contradiction(rule: Inhibition) -> str:
+    for side in (rule.source, rule.target):
+        if exclude_each_other(side, side):
+            return f"no alert is {shown(side)} at once"
     for label in rule.equal:
         source, target = ([each for each in side if each.label == label] for side in (rule.source, rule.target))
         if source and target and exclude_each_other(source, target):
@@ -247,6 +252,8 @@ def _lets_critical(matchers: Sequence[Matcher]) -> bool:
     values = [values_of(each) for each in of_severity]
     if any(each is not None and each <= set(_LOWER) for each in values):
         return False
+    if any(each and each & set(_PAGING) for each in values):
+        return True
     return may_pass(of_severity, {"severity": "critical"}) if of_severity else True
 
 

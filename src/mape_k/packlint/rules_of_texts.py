@@ -19,6 +19,7 @@ from mape_k.packlint.templates import (
     functions,
     pipes_of_value,
     printed,
+    strange_variables,
 )
 from mape_k.packlint.units import PER_SECOND, SHARE, TIME, Measure
 
@@ -31,6 +32,8 @@ _SCALES = {
     "ms": (TIME, 1e-3), "millisecond": (TIME, 1e-3), "milliseconds": (TIME, 1e-3),
     "s": (TIME, 1.0), "second": (TIME, 1.0), "seconds": (TIME, 1.0),
 }  # fmt: skip
+_VARIABLES = frozenset({"$labels", "$value", "$externalLabels", "$externalURL"})
+"""What Prometheus declares in every template of an alert."""
 _HUMANE = re.compile(r"humanize|Humanize")
 
 
@@ -98,6 +101,8 @@ def unknown_template_function(query: Query, _: Suite) -> Findings:
         for name in functions(text):
             if name not in OF_PROMETHEUS:
                 yield Found(message=f"{key}: no function {name}{did_you_mean(name, OF_PROMETHEUS)}", line=line)
+        for name in strange_variables(text, _VARIABLES):
+            yield Found(message=f"{key}: no variable {name}{did_you_mean(name, _VARIABLES)}", line=line)
         if reason := broken(text):
             yield Found(message=f"{key}: {reason}", line=line)
 

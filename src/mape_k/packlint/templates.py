@@ -106,9 +106,28 @@ def used_labels(template: str) -> frozenset[str]:
     )
 
 
+_WITH_VALUE = re.compile(r"\{\{-?\s*with\s+\$value\s*-?\}\}(.*?)\{\{-?\s*(?:else|end)", re.DOTALL)
+_DECLARED = re.compile(r"(\$\w+)\s*(?::=|,\s*(\$\w+)\s*:=)")
+
+
+def _said_of_value(found: re.Match[str]) -> str:
+    """Within ``with $value`` the dot is the value."""
+    return re.sub(r"\{\{(-?)\s*\.\s*\|", r"{{\1 $value |", found.group(1)) + "{{ end"
+
+
+def strange_variables(template: str, known: frozenset[str]) -> Iterator[str]:
+    """Yield the variables that a template uses and nobody declares."""
+    declared = known | {name for found in _DECLARED.finditer(template) for name in found.groups() if name}
+    for pieces in actions(template):
+        for piece in pieces:
+            name = piece.text.partition(".")[0]
+            if piece.kind in {"variable", "field"} and name.startswith("$") and name not in declared | {"$"}:
+                yield name
+
+
 def pipes_of_value(template: str) -> Iterator[str]:
     """Yield the last function of each ``{{ $value | f }}`` and ``{{ f $value }}``; without one an empty text."""
-    for pieces in actions(template):
+    for pieces in actions(_WITH_VALUE.sub(_said_of_value, template)):
         if any(piece.text in {"$value", ".Value"} for piece in pieces):
             yield next((piece.text for piece in reversed(pieces) if piece.kind == "word"), "")
 
