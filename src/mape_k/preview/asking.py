@@ -25,9 +25,9 @@ QUERY_SECONDS = 15.0
 MAX_NAME = 200
 
 ALL = "$__all"
-_LABEL_VALUES = re.compile(r"\s*label_values\(\s*(?:(?P<of>.+?)\s*,\s*)?(?P<label>[A-Za-z_]\w*)\s*\)\s*", re.DOTALL)
+_LABEL = re.compile(r"[A-Za-z_]\w*")
 _SELECTOR = re.compile(r"[A-Za-z_:][\w:]*(\{[^{}]*\})?|\{[^{}]*\}")
-_SLOT = re.compile(r"\{\{\s*(.+?)\s*\}\}")
+_SLOT = re.compile(r"\{\{([^{}]*)\}\}")
 _POINTS = {"heatmap": 72, "state-timeline": 160, "stat": 60}
 _POINTS_PER_COLUMN = 50
 
@@ -178,10 +178,9 @@ class Asker:
         if variable.kind != "query":
             texts = (text.strip() for text in variable.query.split(","))
             return tuple(text.rpartition(" : ")[2] for text in texts if text)[:MAX_VALUES]
-        asks = _LABEL_VALUES.fullmatch(Substitution(self.span, self.span.step(1), chosen)(variable.query))
-        if asks is None:
+        of, label = _label_values(Substitution(self.span, self.span.step(1), chosen)(variable.query))
+        if not label:
             return ()
-        label, of = asks["label"], asks["of"] or f'{{{asks["label"]}!=""}}'
         seen = f"last_over_time({of}[{max(self.span.seconds, 1):.0f}s])" if _SELECTOR.fullmatch(of) else of
         try:
             answer = await self._instant(f"count by ({label}) ({seen})")
@@ -243,6 +242,15 @@ class Asker:
         )
 
 
+def _label_values(query: str) -> tuple[str, str]:
+    """Return of what series which label is asked for by ``label_values(…)``; empty texts: it is another query."""
+    inside = query.strip().removeprefix("label_values(").removesuffix(")")
+    of, _, label = (part.strip() for part in inside.rpartition(","))
+    if query.strip() != f"label_values({inside})" or _LABEL.fullmatch(label) is None:
+        return "", ""
+    return of or f'{{{label}!=""}}', label
+
+
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -255,7 +263,7 @@ def _complaint(error: MapeKError) -> str:
 def name_of(target: Target, labels: Mapping[str, str], expr: str) -> str:
     """Return the name of a series: the legend with its labels, or all labels, or the query."""
     if target.legend:
-        return printable(_SLOT.sub(lambda slot: labels.get(slot[1], ""), target.legend), MAX_NAME)
+        return printable(_SLOT.sub(lambda slot: labels.get(slot[1].strip(), ""), target.legend), MAX_NAME)
     if labels:
         inside = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         return printable(f"{{{inside}}}", MAX_NAME)

@@ -363,6 +363,29 @@ def test_no_value_ends_the_text_that_it_stands_in(values: list[str], is_pattern:
     assert Substitution(Span(start=0, end=60), 1, chosen)('x{l=~"$v"}') == f'x{{l=~"{written}"}}'
 
 
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("label_values(x, node)", "count by (node) (last_over_time(x[3600s]))"),
+        (' label_values( x{a="b,c"} , node ) ', 'count by (node) (last_over_time(x{a="b,c"}[3600s]))'),
+        ("label_values(node)", 'count by (node) (last_over_time({node!=""}[3600s]))'),
+        ("label_values(" + " " * 20_000, None),
+        ("label_names()", None),
+        ("query_result(x)", None),
+    ],
+    ids=["of a metric", "of a selector", "of anything", "endless", "names", "results"],
+)
+async def test_what_a_choice_offers_is_asked_for(tmp_path: Path, query: str, first: str | None):
+    path, source = tmp_path / "x.json", FakePrometheus()
+    variable = {"name": "node", "type": "query", "query": query}
+    panel = {"type": "stat", "targets": [{"expr": "y", "legendFormat": "{{ node }}{{" + " " * 20_000}]}
+    path.write_text(json.dumps({"panels": [panel], "templating": {"list": [variable]}}))
+
+    await asked(path, source)
+
+    assert source.asked == [each for each in (first, "y") if each]
+
+
 async def test_people_read_values_in_titles_as_they_are(tmp_path: Path):
     path = a_file(
         tmp_path,
