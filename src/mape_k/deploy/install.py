@@ -1,8 +1,9 @@
 """All places of one installation: everything is checked before anything is exchanged in any of them."""
 
+import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def install(packs: Sequence[Path], folders: Mapping[str, Path]) -> tuple[Written
         raise ConfigError(problems)
     for pack in resolved:
         read_folder(pack)
-    with _open_to_servers():
+    with _open_to_servers(), _alone_in({folder.resolve() for folder in folders.values()}):
         return _installed(resolved, folders)
 
 
@@ -69,6 +70,22 @@ def _open_to_servers() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@contextmanager
+def _alone_in(folders: Collection[Path]) -> Iterator[None]:
+    """Keep a second installation out, which would build in the same place and mix its files with ours."""
+    with ExitStack() as opened:
+        for folder in sorted(folders):
+            try:
+                descriptor = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError([f"{folder}: another installation is under way there; try again after it"]) from error
+            except OSError as error:
+                raise ConfigError([f"{folder}: cannot be read: {error.strerror}; name a folder of yours"]) from error
+        yield
 
 
 def _installed(packs: Sequence[Path], folders: Mapping[str, Path]) -> tuple[Written, ...]:

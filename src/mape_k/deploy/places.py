@@ -95,7 +95,7 @@ def _base(folder: Path, server: str) -> Path:
 
 def _built(packs: Sequence[Path], folder: Path, server: str, base: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder with what the packs bring, and the configuration, which may hold secrets, apart from it."""
-    versions = folder / FOLDER
+    versions = folder / FOLDER / server
     building = begin(versions)
     try:
         bases: dict[str, Path | None] = {"prometheus": None, "alertmanager": None, server: base}
@@ -119,7 +119,7 @@ def _configured(server: str, folder: Path, base: Path, config: Mapping[str, Any]
     def exchanged() -> bool:
         has_changed = exchange(path, new)
         in_use = (path, path.with_name(path.name + PREVIOUS))
-        forget_others(folder / FOLDER, [each.read_text(encoding="utf-8") for each in in_use if each.exists()])
+        forget_others(folder / FOLDER / server, [each.read_text(encoding="utf-8") for each in in_use if each.exists()])
         return has_changed
 
     return Prepared(place=server, path=path, exchange=exchanged, new=new, checked_by=_checked(check, new, base))
@@ -146,7 +146,7 @@ def _checked(command: Sequence[str], new: Path, base: Path) -> str:
 
 def _linked(place: str, link: Path, files: Sequence[tuple[str, Any]]) -> Prepared:
     check_free(link)
-    versions = link.parent / FOLDER
+    versions = link.parent / FOLDER / place
     building = begin(versions)
     for below, sources in files:
         for source in (each for each in sources if each.is_file()):

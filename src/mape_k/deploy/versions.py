@@ -10,7 +10,7 @@ from pathlib import Path
 from mape_k.errors import ConfigError
 
 FOLDER = "mape-k"
-"""In each server's folder: everything that is installed lies below it."""
+"""In each server's folder: what is installed lies below it, by server, since several may share a folder."""
 PREVIOUS = ".previous"
 _NEW = ".new"
 _BUILDING = ".building"

@@ -1,5 +1,6 @@
 """Packs in the folders of servers: all or nothing, what was there before kept, and the same again changes nothing."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -86,10 +87,10 @@ def test_the_version_before_is_kept_whole_and_older_ones_go(tmp_path, folders):
 
     previous = yaml.safe_load((folders["prometheus"] / "prometheus.yml.previous").read_text())
     grafana = folders["grafana"]
-    assert len(list((folders["prometheus"] / "mape-k").iterdir())) == 2
+    assert len(list((folders["prometheus"] / "mape-k" / "prometheus").iterdir())) == 2
     assert all((folders["prometheus"] / path).is_file() for path in previous["rule_files"])
     assert (grafana / "packs.previous" / "charter" / "dashboards" / "violations-threats.json").is_file()
-    assert len(list((grafana / "mape-k").iterdir())) == 2
+    assert len(list((grafana / "mape-k" / "grafana").iterdir())) == 2
 
 
 @pytest.mark.usefixtures("checkers")
@@ -151,6 +152,30 @@ def test_nothing_that_lies_outside_of_a_pack_comes_into_a_servers_folder(tmp_pat
     with pytest.raises(ConfigError, match="is a link that leads out of the pack") as refused:
         install([pack], folders)
     assert [problem for problem in refused.value.problems if "Same.md" in problem] == []
+
+
+def test_a_second_installation_at_the_same_time_is_refused_and_a_later_one_is_not(folders):
+    descriptor = os.open(folders["grafana"], os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match="another installation is under way there"):
+        install([CHARTER], folders)
+    assert everything(folders["prometheus"]) == {}
+    os.close(descriptor)
+
+    assert [each.has_changed for each in install([CHARTER], folders)] == [True] * 4
+
+
+def test_a_folder_may_be_that_of_several_servers(tmp_path, folders):
+    where = tmp_path / "all"
+    where.mkdir()
+    install([CHARTER], dict.fromkeys(folders, where))
+
+    config = yaml.safe_load((where / "prometheus.yml").read_text())
+    templates = yaml.safe_load((where / "alertmanager.yml").read_text())["templates"]
+    assert all((where / path).is_file() for path in config["rule_files"])
+    assert [path.name for each in templates for path in where.glob(each)] == ["mape.tmpl"]
+    assert (where / "packs" / "charter" / "dashboards" / "objectives.json").is_file()
+    assert (where / "rules" / "fake" / "charter.yaml").is_file()
 
 
 def test_a_configuration_that_is_no_text_is_refused_with_its_name(folders):
