@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from mape_k.packfiles import RuleFile
 from mape_k.packfiles.rule_tests import RuleTests
 
-_BUCKETS = re.compile(r"#.*\bbuckets?\b.*?((?:\d[\d.e+_]*\s*(?:,|\||\s)\s*){2,}\d[\d.e+_]*)", re.IGNORECASE)
+_MAX_COMMENT, _FEWEST = 500, 3
+_BUCKETS = re.compile(r"\bbuckets?\b", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])", re.IGNORECASE)
 _HISTOGRAM = re.compile(r"\b([a-zA-Z_][\w]*)_bucket\b")
 
 
@@ -28,13 +30,16 @@ def buckets_in_comments(files: Iterable[RuleFile]) -> Mapping[str, float]:
 
 def _told(content: str) -> Iterator[tuple[str, float]]:
     """The histogram is one that the comment names, else the next one that a rule reads."""
-    for found in _BUCKETS.finditer(content) if "bucket" in content else ():
-        numbers = [_number(each) for each in re.split(r"[,|\s]+", found.group(1))]
-        known = [each for each in numbers if each is not None]
-        used = dict.fromkeys(_HISTOGRAM.findall(content[found.end() :]))
-        names = [name for name in used if name in found.group()] or list(used)[:1]
-        if known and known == sorted(known):
-            yield from ((name, known[-1]) for name in names)
+    lines = content.splitlines() if "bucket" in content else []
+    for index, line in enumerate(lines):
+        said = line.partition("#")[2][:_MAX_COMMENT]
+        found = _BUCKETS.search(said)
+        numbers = [float(each) for each in _NUMBER.findall(said[found.end() :])] if found else []
+        if len(numbers) >= _FEWEST and numbers == sorted(numbers):
+            after = "\n".join(lines[index + 1 : index + _MAX_COMMENT])
+            used = dict.fromkeys(_HISTOGRAM.findall(after))
+            names = [name for name in used if name in said] or list(used)[:1]
+            yield from ((name, numbers[-1]) for name in names)
 
 
 def _number(text: str) -> float | None:

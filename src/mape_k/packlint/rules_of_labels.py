@@ -37,6 +37,7 @@ from mape_k.packlint.suite import Suite
 _PLAIN = re.compile(r"[\w /:%@=-]*(?:\|[\w /:%@=-]*)*")
 _COSTLY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]|(?:[*+{].*){4}")
 """What could take long to try: repetitions of repetitions, or too many of them."""
+_MOST = 100
 _ALWAYS_KNOWN = OF_TARGETS | {"le", "quantile", "__name__"}
 
 
@@ -182,7 +183,7 @@ def _unlike_tests(suite: Suite, places: Mapping[tuple[str, str, str], Query]) ->
     """Yield values that unit tests give a little otherwise, as nothing asks for them."""
     for (name, label, value), where in places.items():
         given = suite.values_in_tests.get((name, label), frozenset())
-        unasked = [each for each in given if (name, label, each) not in places]
+        unasked = [each for each in sorted(given)[:_MOST] if (name, label, each) not in places]
         if given and value not in given and (close := get_close_matches(value, unasked, n=1)):
             said = f"{label} of {name} is {value!r} here and {close[0]!r} in the unit tests"
             yield Found(message=said, line=where.line, path=where.path, where=where.where)

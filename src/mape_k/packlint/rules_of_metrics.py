@@ -40,7 +40,7 @@ _OBSERVED = re.compile(
     r"(?:_(?:seconds|milliseconds|microseconds|nanoseconds|ms|us|ns))?$|_(?:request|response)_size_bytes$"
 )
 _EVENTS = re.compile(r"(?:errors?|failures?|failed|requests?|events?|exceptions?|restarts?|retries|attempts?)_total$")
-_WORD, _CLOSE = 5, 0.85
+_WORD, _CLOSE, _LONGEST, _MOST = 5, 0.85, 200, 100
 _SINGLE = re.compile(
     r"(?:^|_)(?:last|latest|current|max|min|avg|mean|p\d+|scrape|probe|collector|exporter|budget|limit|timeout)(?:_|$)"
 )
@@ -72,12 +72,21 @@ def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, sui
         return False
     if any(matcher.name == "quantile" for matcher in matchers_of(selector)):
         return False
+    if _is_native(name, query):
+        return False
     if any(name + suffix in suite.series_used for suffix in ("_bucket", "_sum", "_count")):
         return True
     quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile" and not _has_buckets(each)]
     if any(name_of(each) == name for quantile in quantiles for each in selectors(quantile)):
         return any(map(_is_grouped_by_bounds, quantiles)) or not any(windowed(query.expr, *_RATES))
     return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None
+
+
+def _is_native(name: str, query: Query) -> bool:
+    """Return whether a function for native histograms reads the name: any but ``histogram_quantile``."""
+    natives = ("histogram_avg", "histogram_count", "histogram_sum", "histogram_fraction", "histogram_stddev")
+    readers = [each for each in walk(query.expr) if function(each) in natives]
+    return any(name_of(each) == name for reader in readers for each in selectors(reader))
 
 
 def _has_buckets(expr: Expr) -> bool:
@@ -133,7 +142,7 @@ def difference_of_counter(query: Query, suite: Suite) -> Findings:
             and (name := _then_and_now(each))
             and suite.is_counter(name)
         ):
-            yield f"the counter {name} minus its own past"
+            yield Found(message=f"the counter {name} minus its own past", severity=Severity.WARNING)
 
 
 def _then_and_now(expr: BinaryExpr) -> str:
@@ -274,7 +283,7 @@ def _without_total(long: str, rated: set[str]) -> Iterator[tuple[str, str]]:
 
 def _misspelt(name: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield names that lack one letter within one of the words; at the end of a word it may be grammar."""
-    for found in re.finditer(rf"[a-z]{{{_WORD + 1},}}", name):
+    for found in re.finditer(rf"[a-z]{{{_WORD + 1},50}}", name[:_LONGEST]):
         for at in range(found.start() + 1, found.end() - 1):
             if (other := name[:at] + name[at + 1 :]) in names:
                 yield other, "differ by a letter alone"
@@ -284,8 +293,8 @@ def _misspelt(name: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
 def _untested(name: str, suite: Suite) -> Iterator[tuple[str, str]]:
     """Yield what unit tests give as input instead of a name, and nothing reads."""
     if suite.series_in_tests and name not in suite.series_in_tests and name not in suite.recordings:
-        unread = [each for each in suite.series_in_tests - suite.series_used if ":" not in each]
-        for other in get_close_matches(name, unread, n=1, cutoff=_CLOSE):
+        unread = [each for each in sorted(suite.series_in_tests - suite.series_used) if ":" not in each]
+        for other in get_close_matches(name[:_LONGEST], unread[:_MOST], n=1, cutoff=_CLOSE):
             yield other, "differ a little: the unit tests have the one and the rules the other"
 
 

@@ -16,7 +16,6 @@ from mape_k.packlint.expected import buckets_in_comments, buckets_in_tests, valu
 from mape_k.packlint.labels import OF_TARGETS, OF_THE_SCRAPE, UNKNOWN, Labels, labels_of
 from mape_k.packlint.model import Query
 from mape_k.packlint.promql import (
-    MAX_LENGTH,
     BinaryExpr,
     Expr,
     MatchOp,
@@ -49,7 +48,7 @@ OF_EVERY_SCRAPE = frozenset(
     {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling"}
     | {"scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"}
 )
-_RESOLVED_AT_MOST = 5
+_RESOLVED_AT_MOST, _WRITTEN_OUT_AT_MOST = 5, 4000
 
 
 _RUNBOOKS = ("runbook_url", "runbook", "playbook", "playbook_url")
@@ -321,7 +320,7 @@ class Suite:
         text = query.text
         for _ in range(_RESOLVED_AT_MOST if ":" in text else 0):
             longer = "".join(self._inlined(text, is_whole=is_whole))
-            if longer == text or len(longer) > MAX_LENGTH:
+            if longer == text or len(longer) > _WRITTEN_OUT_AT_MOST:
                 break
             text = longer
         try:

@@ -106,7 +106,7 @@ def used_labels(template: str) -> frozenset[str]:
     )
 
 
-_WITH_VALUE = re.compile(r"\{\{-?\s*with\s+\$value\s*-?\}\}(.*?)\{\{-?\s*(?:else|end)", re.DOTALL)
+_WITH_VALUE = re.compile(r"\{\{-?\s*with\s+\$value\s*-?\}\}(.{0,300}?)\{\{-?\s*(?:else|end)", re.DOTALL)
 _DECLARED = re.compile(r"(\$\w+)\s*(?::=|,\s*(\$\w+)\s*:=)")
 
 
