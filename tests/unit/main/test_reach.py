@@ -1,8 +1,11 @@
 """Whether the servers that packs act through are configured."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 
 from mape_k.errors import ConfigError
@@ -12,6 +15,14 @@ from mape_k.settings import Settings, load_settings
 
 MINIMAL = yaml.safe_load((Path(__file__).parents[2] / "packs" / "minimal" / "pack.yaml").read_text())
 UNDO = {"path": "/off", "server": "desk"}
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A check configures the log of the whole process; the next test gets it as this one did."""
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], force=True)
 
 
 @pytest.fixture
