@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mape_k.packfiles import RuleFile
 from mape_k.packfiles.rule_tests import RuleTests
 
-_MAX_COMMENT, _FEWEST = 500, 3
+_MAX_COMMENT, _NEAR, _FEWEST = 500, 30, 3
 _BUCKETS = re.compile(r"\bbuckets?\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])", re.IGNORECASE)
 _HISTOGRAM = re.compile(r"\b([a-zA-Z_][\w]*)_bucket\b")
@@ -24,20 +24,21 @@ def buckets_in_tests(files: Iterable[RuleTests]) -> Mapping[str, float]:
 
 
 def buckets_in_comments(files: Iterable[RuleFile]) -> Mapping[str, float]:
-    """Return the highest bucket of each histogram whose buckets a comment lists: ``# buckets of x: 0.1, 0.5, 1``."""
+    """Return the highest bucket of each histogram whose buckets a text lists: ``# buckets of x: 0.1, 0.5, 1``."""
     return {name: highest for file in files for name, highest in _told(file.content)}
 
 
 def _told(content: str) -> Iterator[tuple[str, float]]:
-    """The histogram is one that the comment names, else the next one that a rule reads."""
+    """The histogram is one that the text names, else the next one: after a comment, before an annotation."""
     lines = content.splitlines() if "bucket" in content else []
     for index, line in enumerate(lines):
-        said = line.partition("#")[2][:_MAX_COMMENT]
+        said = line[:_MAX_COMMENT]
         found = _BUCKETS.search(said)
         numbers = [float(each) for each in _NUMBER.findall(said[found.end() :])] if found else []
         if len(numbers) >= _FEWEST and numbers == sorted(numbers):
-            after = "\n".join(lines[index + 1 : index + _MAX_COMMENT])
-            used = dict.fromkeys(_HISTOGRAM.findall(after))
+            before, after = lines[max(0, index - _NEAR) : index], lines[index + 1 : index + _MAX_COMMENT]
+            nearest = [*after, *reversed(before)] if "#" in line else [*reversed(before), *after]
+            used = dict.fromkeys(_HISTOGRAM.findall("\n".join(nearest)))
             names = [name for name in used if name in said] or list(used)[:1]
             yield from ((name, numbers[-1]) for name in names)
 

@@ -32,7 +32,8 @@ _NUMBER = r"(?<![\w.,:/$-])(\d[\d_,]*(?:\.\d+)?|\.\d+)"
 _PERIOD = "|".join(sorted(_PERIODS, key=len, reverse=True))
 _EACH = rf"(?:/|\bper\b|\ban?\b|\beach\b|\bevery\b)\s*(?P<period>{_PERIOD})\b"
 _QUANTITY = re.compile(
-    rf"{_NUMBER}\s*(?P<unit>%|percent\b|[a-zµμ]+\b)?(?:(?P<words>(?:\s+[a-z-]+){{0,3}}?)\s*{_EACH})?", re.IGNORECASE
+    rf"{_NUMBER}\s*(?P<unit>%|percent\b|(?!(?:per|an?|each|every)\b)[a-zµμ]+\b)?(?:(?P<words>(?:\s+[a-z-]+){{0,3}}?)\s*{_EACH})?",
+    re.IGNORECASE,
 )
 _WITHIN = re.compile(
     rf"^[\s\w-]{{0,60}}?\b(?:in|within|during|over)\s+(?:the\s+)?(?:last|past|previous|an?|one|any)?\s*"

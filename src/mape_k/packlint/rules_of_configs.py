@@ -21,6 +21,11 @@ _ALERTMANAGER_KEYS = (
     "mute_time_intervals",
     "tracing",
 )
+_ALERTMANAGER_GLOBAL = re.compile(
+    r"resolve_timeout|http_config|smtp_(?:from|hello|smarthost|auth_(?:username|password|password_file|secret|secret_file"
+    r"|identity)|require_tls|tls_config|force_implicit_tls)|(?:slack|pagerduty|opsgenie|victorops|wechat|webex|telegram|jira"
+    r"|rocketchat|mattermost)_\w+"
+)
 _PROMETHEUS_KEYS = (
     "global",
     "rule_files",
@@ -202,6 +207,9 @@ def flag_as_setting(file: AlertmanagerFile, _: Suite) -> Findings:
     for key, line in file.keys.items():
         if key not in _ALERTMANAGER_KEYS:
             yield Found(message=f"{key} is no setting of the file{did_you_mean(key, _ALERTMANAGER_KEYS)}", line=line)
+    for key in file.common:
+        if not _ALERTMANAGER_GLOBAL.fullmatch(key):
+            yield Found(message=f"global.{key} is no setting of the file", line=file.keys["global"])
 
 
 @check(

@@ -35,7 +35,7 @@ _COUNTING = frozenset({"increase", "rate", "irate", "changes", "resets", "count_
 RARE = re.compile(
     r"(?:^|_)(?:sales?|orders?|refunds?|payments?|checkouts?|purchases?|swaps?|deploy\w*|backups?|rollbacks?|transitions?"
     r"|breakers?|circuit|releases?|builds?|imports?|exports?|migrations?|signups?|registrations?|invoices?|bookings?"
-    r"|shipments?|failovers?|reloads?|overrides?|subscriptions?|withdrawals?|transfers?)(?:_|$)"
+    r"|shipments?|failovers?|reloads?|overrides?|subscriptions?|withdrawals?|transfers?|appointments?|reservations?|claims?|loans?|contracts?|donations?)(?:_|$)"
 )
 _LONG, _AMOUNT = 3600.0, 5
 

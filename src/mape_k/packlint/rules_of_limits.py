@@ -166,9 +166,18 @@ def _told(query: Query, alert: Rule, suite: Suite) -> Iterator[tuple[Condition, 
         fitting = [each for each in told if each.dimension == measure.dimension and each.value > 0]
         fitting += _within_window(told, condition, suite) if measure.dimension == COUNT else []
         if measure.dimension == TIME:
+            fitting += _ages(condition, alert)
             fitting = [each for each in fitting if each.is_limit or each.value not in lengths]
         if fitting and measure.dimension != INSTANT:
             yield condition, measure, fitting
+
+
+def _ages(condition: Condition, alert: Rule) -> list[Quantity]:
+    """Return how old something is as the texts say: ``not synced for 6 hours``."""
+    if not any(function(each) == "time" for each in walk(condition.left)):
+        return []
+    told = [each for text in _texts(alert) for each in periods(text) if not _close(each[0], alert.lasting)]
+    return [Quantity(dimension=TIME, value=value, number=value, text=text, is_limit=True) for value, text in told]
 
 
 def _within_window(told: list[Quantity], condition: Condition, suite: Suite) -> list[Quantity]:

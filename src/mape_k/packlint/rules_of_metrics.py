@@ -41,6 +41,7 @@ _OBSERVED = re.compile(
 )
 _EVENTS = re.compile(r"(?:errors?|failures?|failed|requests?|events?|exceptions?|restarts?|retries|attempts?)_total$")
 _WORD, _CLOSE, _LONGEST, _MOST = 5, 0.85, 200, 100
+_EXTREMES = frozenset({"max", "min", "max_over_time", "min_over_time", "last_over_time"})
 _SINGLE = re.compile(
     r"(?:^|_)(?:last|latest|current|max|min|avg|mean|p\d+|scrape|probe|collector|exporter|budget|limit|timeout)(?:_|$)"
 )
@@ -79,7 +80,13 @@ def _looks_like_histogram(name: str, selector: VectorSelector, query: Query, sui
     quantiles = [each for each in walk(query.expr) if function(each) == "histogram_quantile" and not _has_buckets(each)]
     if any(name_of(each) == name for quantile in quantiles for each in selectors(quantile)):
         return any(map(_is_grouped_by_bounds, quantiles)) or not any(windowed(query.expr, *_RATES))
-    return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None
+    return _OBSERVED.search(name) is not None and _SINGLE.search(name) is None and not _is_read_as_gauge(name, query)
+
+
+def _is_read_as_gauge(name: str, query: Query) -> bool:
+    """Return whether somebody asks for the greatest or least, as of a last value."""
+    readers = [each for each in walk(query.expr) if function(each) in _EXTREMES]
+    return any(name_of(each) == name for reader in readers for each in selectors(reader))
 
 
 def _is_native(name: str, query: Query) -> bool:
@@ -303,6 +310,9 @@ def _shorter(long: str) -> Iterator[tuple[str, str]]:
     for suffix in ("_seconds", "_bytes", "_milliseconds", "_ms"):
         if long.endswith(suffix):
             yield long.removesuffix(suffix), "differ by the suffix alone"
+    for suffix, other in (("_ms", "_seconds"), ("_milliseconds", "_seconds"), ("_us", "_ms"), ("_ns", "_seconds")):
+        if long.endswith(suffix):
+            yield long.removesuffix(suffix) + other, "differ by the unit alone"
     segment, _, rest = long.partition("_")
     if rest.count("_") >= 2 and rest.endswith(("_total", "_seconds", "_bytes", "_ms")):  # noqa: PLR2004
         yield rest, f"differ by the prefix {segment} alone"

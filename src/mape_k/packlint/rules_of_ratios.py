@@ -39,7 +39,7 @@ _GOOD = re.compile(
     re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down|miss(?:es|ed)?|dropped|discarded|lost)(?:$|_|\|)",
+    r"(?:^|_|\|)(?:errors?|err|fail(?:s|ed|ures?)?|5\.\.|5xx|5\d\d|5\[0-9\].*|5\.\*|5\.\+|rejected|timeouts?|false|invalid|down|miss(?:es|ed)?|dropped|discarded|lost|bounced?|bounces|aborted|cancelled|expired|undelivered)(?:$|_|\|)",
     re.IGNORECASE,
 )
 _TURNED_AWAY = re.compile(

@@ -8,6 +8,7 @@ from mape_k.packfiles import AlertmanagerFile, Rule
 from mape_k.packfiles.alertmanager import Route
 from mape_k.packfiles.texts import TemplateFile
 from mape_k.packlint.model import Findings, Found, Query, Severity, check
+from mape_k.packlint.promql import QueryError, parsed
 from mape_k.packlint.suite import Suite
 from mape_k.packlint.templates import (
     FIELDS_OF_ALERTMANAGER,
@@ -19,18 +20,23 @@ from mape_k.packlint.templates import (
     functions,
     pipes_of_value,
     printed,
+    queries,
     strange_variables,
 )
-from mape_k.packlint.units import PER_SECOND, SHARE, TIME, Measure
+from mape_k.packlint.units import BYTES, PER_SECOND, SHARE, TIME, Measure
 
 _UNIT = re.compile(
-    r"\s*(%|percent\b|ns\b|µs\b|us\b|ms\b|milliseconds?\b|s\b|seconds?\b|/h\b|per hour|/min\b|per minute)"
+    r"\s*(%|percent\b|ns\b|µs\b|us\b|ms\b|milliseconds?\b|s\b|seconds?\b|[KMGT]i?B\b|bytes\b"
+    r"|/h\b|per hour|/min\b|per minute)"
 )
 _SCALES = {
     "%": (SHARE, 0.01), "percent": (SHARE, 0.01),
     "ns": (TIME, 1e-9), "µs": (TIME, 1e-6), "us": (TIME, 1e-6),
     "ms": (TIME, 1e-3), "millisecond": (TIME, 1e-3), "milliseconds": (TIME, 1e-3),
     "s": (TIME, 1.0), "second": (TIME, 1.0), "seconds": (TIME, 1.0),
+    "bytes": (BYTES, 1.0),
+    **{f"{name}B": (BYTES, 1000.0**power) for power, name in enumerate("KMGT", 1)},
+    **{f"{name}iB": (BYTES, 1024.0**power) for power, name in enumerate("KMGT", 1)},
 }  # fmt: skip
 _VARIABLES = frozenset({"$labels", "$value", "$externalLabels", "$externalURL"})
 """What Prometheus declares in every template of an alert."""
@@ -82,7 +88,7 @@ def _mislabelled(unit: str, measure: Measure) -> str:
         is_plain = measure.dimension.endswith(PER_SECOND) and measure.scale == 1.0
         return f"a rate per second is printed as {unit}" if is_plain else ""
     dimension, scale = _SCALES[unit]
-    if measure.dimension != dimension or abs(measure.scale / scale - 1) < 0.01:  # noqa: PLR2004
+    if measure.dimension != dimension or abs(measure.scale / scale - 1) < (0.1 if dimension == BYTES else 0.01):
         return ""
     shown = f"{measure.scale:g} s" if dimension == TIME else f"{measure.scale:g}"
     return f"the value is printed as {unit} and is in units of {shown}"
@@ -101,10 +107,21 @@ def unknown_template_function(query: Query, _: Suite) -> Findings:
         for name in functions(text):
             if name not in OF_PROMETHEUS:
                 yield Found(message=f"{key}: no function {name}{did_you_mean(name, OF_PROMETHEUS)}", line=line)
+        for asked in queries(text):
+            if reason := _not_promql(asked):
+                yield Found(message=f"{key}: the query {asked!r} is broken: {reason}", line=line)
         for name in strange_variables(text, _VARIABLES):
             yield Found(message=f"{key}: no variable {name}{did_you_mean(name, _VARIABLES)}", line=line)
         if reason := broken(text):
             yield Found(message=f"{key}: {reason}", line=line)
+
+
+def _not_promql(query: str) -> str:
+    try:
+        parsed(query)
+    except QueryError as error:
+        return str(error)
+    return ""
 
 
 def _templates(alert: Rule | None) -> Iterator[tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _PIECE = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)*')
@@ -85,6 +86,14 @@ def functions(template: str) -> Iterator[str]:
         for piece in pieces:
             if piece.kind == "word" and piece.text not in _KEYWORDS:
                 yield piece.text
+
+
+def queries(template: str) -> Iterator[str]:
+    """Yield the queries that a template makes and that are written out in it."""
+    for pieces in actions(template):
+        for function, argument in pairwise(pieces):
+            if function.text == "query" and argument.kind == "text":
+                yield argument.text[1:-1].replace('\\"', '"')
 
 
 def fields(template: str) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from mape_k.packlint.matching import exclude_each_other, implied
 from mape_k.packlint.promql import QueryError, bare, conditions, number, parsed, without_variables
 from mape_k.packlint.quantities import lasting, quantities
 from mape_k.packlint.suite import Suite
-from mape_k.packlint.templates import broken, functions, used_labels
+from mape_k.packlint.templates import broken, functions, pipes_of_value, queries, strange_variables, used_labels
 
 SUITE = Suite()
 
@@ -60,6 +60,8 @@ def test_an_unknown_unit_is_not_guessed(query):
         ("port 8080, v1.2.3, p95, 95th, 5xx, 10.0.0.1", []),
         ("more than 6 messages wait", [("count", 6)]),
         ("14.4 times", []),
+        ("Limit: 10 per minute, 3 an hour", [("count per second", 1 / 6), ("count per second", 3 / 3600)]),
+        ("warmer than 30 degrees", [("count", 30)]),
     ],
 )
 def test_quantities_are_read_from_texts(text, found):
@@ -145,6 +147,14 @@ def test_templates_tell_their_functions_and_labels():
     assert broken("{{ if true }}") == "an end is missing"
     assert broken("{{ end }}") == "an end too many"
     assert broken("{{ a") == "{{ and }} do not pair up"
+
+
+def test_templates_tell_their_variables_queries_and_what_they_make_of_the_value():
+    text = '{{ range $i, $x := query "up{a=\\"b\\"}" }}{{ $x.Value }}{{ $label.job }}{{ end }}'
+
+    assert list(strange_variables(text, frozenset({"$labels"}))) == ["$label"]
+    assert list(queries(text)) == ['up{a="b"}']
+    assert list(pipes_of_value("{{ with $value }}{{ . | humanize }}{{ end }}")) == ["humanize"]
 
 
 def matchers(*texts):
