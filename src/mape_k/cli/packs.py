@@ -56,8 +56,9 @@ def _show_list(document: Document) -> None:
 def check_packs(ctx: click.Context, /, *, named: tuple[str, ...], use_json: bool, **chosen: Any) -> None:  # noqa: ANN401
     """Check packs by name or folder, and anyone's rule, dashboard, Prometheus and Alertmanager files.
 
-    Without any, the packs of MAPE_K_PACKS. Plain files are looked at together. A comment "# mape-k: ignore RULE why" on
-    a line or above it leaves that rule out there. Exit code 1: something is wrong; warnings alone are 0.
+    Without any, the packs of MAPE_K_PACKS. Plain files are looked at together, and promtool's unit tests beside them
+    tell which series, values and buckets there are. A comment "# mape-k: ignore RULE why" on a line or above it leaves
+    that rule out there. Exit code 1: something is wrong; warnings alone are 0.
     """
     from mape_k.packlint import explain
 

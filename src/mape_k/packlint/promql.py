@@ -304,7 +304,7 @@ def conditions(expr: Expr) -> Iterator[Condition]:
 def quantile_of(expr: Expr) -> tuple[VectorSelector, float] | None:
     """Return which buckets ``expr`` takes a quantile of, and the factor that is applied to it."""
     expr, factor = unscaled(expr)
-    while (within := _of_same_size(expr)) is not None:
+    while (within := of_same_size(expr)) is not None:
         expr, inner = unscaled(within)
         factor *= inner
     if function(expr) != "histogram_quantile":
@@ -316,7 +316,7 @@ def quantile_of(expr: Expr) -> tuple[VectorSelector, float] | None:
 _SAME_SIZE = frozenset({"max_over_time", "min_over_time", "avg_over_time", "last_over_time", "label_replace", "abs"})
 
 
-def _of_same_size(expr: Expr) -> Expr | None:
+def of_same_size(expr: Expr) -> Expr | None:
     """Return the expression whose greatest value that of ``expr`` cannot pass; None: there is none."""
     if isinstance(expr, AggregateExpr | SubqueryExpr):
         return expr.expr

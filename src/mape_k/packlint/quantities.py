@@ -116,7 +116,8 @@ def _unit(unit: str, *, has_words: bool) -> tuple[str, float]:
     low = unit.lower()
     if low in {"%", "percent"}:
         return SHARE, 0.01
-    if low in _TIMES and not (has_words and low in {"m", "s", "h", "d", "w"}):
+    is_letter = low in {"m", "s", "h", "d", "w"}
+    if low in _TIMES and not (is_letter and (has_words or unit.isupper())):
         return TIME, _TIMES[low]
     return (BYTES, _SIZES[low]) if low in _SIZES else (COUNT, 1.0)
 

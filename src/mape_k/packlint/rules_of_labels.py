@@ -270,13 +270,14 @@ def comparison_without_bool(query: Query, _: Suite) -> Findings:
     is_state = query.panel is not None and query.panel.kind in _STATES
     if (query.recording and not _leaves_out(query.expr, query.recording.name)) or is_state:
         is_truth = query.recording is not None and _TRUTH.search(query.recording.name) is not None
-        for message in _filters_at_top(query.expr):
+        top = _unaggregated(query.expr) if is_truth else query.expr
+        for message in _filters_at_top(top):
             yield Found(message=message, severity=Severity.ERROR if is_truth else None)
     for each in walk(query.expr):
         if isinstance(each, BinaryExpr) and str(each.op) in {"+", "*"} and _calculates(each):
             message = f"'{each.op}' calculates with two comparisons, of which neither is 1 or 0"
             yield Found(message=message, severity=Severity.ERROR)
-        elif function(each) in {"avg", "avg_over_time"} and (compared := _averaged(each)):
+        elif function(each) in {"avg", "avg_over_time", "sum_over_time"} and (compared := _averaged(each)):
             yield Found(message=compared, severity=Severity.ERROR if "==" in compared else None)
     if query.recording and (filtered := next(_filtered_parts(query.expr), "")):
         yield filtered
@@ -287,15 +288,16 @@ def _calculates(expr: BinaryExpr) -> bool:
 
 
 def _averaged(expr: Expr) -> str:
-    """Return what is wrong with the average of what a comparison lets through; what is not 0 may well be averaged."""
+    """Return what is wrong with the average or sum of what a comparison lets through, other than what is not 0."""
     inner = bare(expr.expr if isinstance(expr, AggregateExpr) else next(children(expr)))
     inner = bare(inner.expr) if isinstance(inner, SubqueryExpr) else inner
     found = next(conditions(inner), None) if _is_filter(inner) else None
     if found is None or found.limit is None or (found.op != "==" and found.limit == 0):
         return ""
+    what = "sum" if function(expr).startswith("sum") else "average"
     if found.op == "==":
-        return f"the average of what is == {found.limit:g} is always {found.limit:g}"
-    return f"the average leaves out what is not {found.op} {found.limit:g}"
+        return f"the average of what is == {found.limit:g} is always {found.limit:g}" if what == "average" else ""
+    return f"the {what} is one of the values that are {found.op} {found.limit:g}, not of how often they are"
 
 
 def _filtered_parts(expr: Expr) -> Iterator[str]:
@@ -320,6 +322,11 @@ def _leaves_out(expr: Expr, name: str) -> bool:
     if function(found.left) == "histogram_quantile":
         return True
     return found.op == ">=" or (found.op == ">" and not _TRUTH.search(name))
+
+
+def _unaggregated(expr: Expr) -> Expr:
+    expr = bare(expr)
+    return expr.expr if isinstance(expr, AggregateExpr) and str(expr.op) in {"min", "max", "avg"} else expr
 
 
 def _filters_at_top(expr: Expr) -> Iterator[str]:

@@ -23,6 +23,7 @@ from mape_k.packlint.promql import (
     matchers_of,
     name_of,
     number,
+    of_same_size,
     operator,
     ranges,
     same_condition,
@@ -55,8 +56,8 @@ def _divisions(expr: Expr, *, is_falling: bool = False) -> Iterator[tuple[Binary
     expr = bare(expr)
     if isinstance(expr, UnaryExpr):
         yield from _divisions(expr.expr, is_falling=not is_falling)
-    elif isinstance(expr, AggregateExpr):
-        yield from _divisions(expr.expr, is_falling=is_falling)
+    elif (within := of_same_size(expr)) is not None:
+        yield from _divisions(within, is_falling=is_falling)
     elif isinstance(expr, BinaryExpr) and str(expr.op) == "/" and number(expr.rhs) is None:
         yield expr, is_falling
     elif isinstance(expr, BinaryExpr) and str(expr.op) in {"+", "-", "*", "/"}:
@@ -177,7 +178,7 @@ def _is_opposite(mine: Matcher, their: Matcher) -> bool:
     if (mine.op, their.op) in (exact, pattern):
         return mine.value == their.value
     is_listed = mine.op in (exact[0], pattern[0]) and their.op in (exact[0], pattern[0])
-    is_bad = _BAD.search(mine.value) and not _GOOD.search(mine.value)
+    is_bad = (_BAD.search(mine.value) or _TURNED_AWAY.search(mine.value)) and not _GOOD.search(mine.value)
     return bool(is_listed and is_bad and _GOOD.search(their.value) and not _BAD.search(their.value))
 
 
