@@ -269,7 +269,10 @@ def alternatives(expr: Expr) -> Iterator[Condition]:
     elif isinstance(expr, BinaryExpr) and str(expr.op) == "and":
         yield from alternatives(expr.lhs)
     else:
-        yield from conditions(expr)
+        for each in conditions(expr):
+            yield each
+            if isinstance(each.left, AggregateExpr) and operator(bare(each.left.expr)) in COMPARISONS | SETS:
+                yield from alternatives(each.left.expr)
 
 
 def _takes_labels(expr: BinaryExpr) -> bool:
