@@ -49,6 +49,7 @@ def _show_list(document: Document) -> None:
 @pack.command("check")
 @click.argument("named", nargs=-1, metavar="[PACK|FILE]...")
 @click.option("--sarif", "sarif_file", type=_Target, help="Also write the complaints as SARIF 2.1.0, for CI systems.")
+@click.option("--strict", is_flag=True, help="Warnings end with 1, too.")
 @click.option("--explain", "rule", metavar="RULE", help="Only say what a rule is about and what to do.")
 @click.option("--list-rules", "is_list", is_flag=True, help="Only list the rules.")
 @as_json
@@ -58,7 +59,7 @@ def check_packs(ctx: click.Context, /, *, named: tuple[str, ...], use_json: bool
 
     Without any, the packs of MAPE_K_PACKS. Plain files are looked at together, and promtool's unit tests beside them
     tell which series, values and buckets there are. A comment "# mape-k: ignore RULE why" on a line or above it leaves
-    that rule out there. Exit code 1: something is wrong; warnings alone are 0.
+    that rule out there. Exit code 1: something is wrong; warnings alone are 0, with --strict 1.
     """
     from mape_k.packlint import explain
 
@@ -72,7 +73,7 @@ def check_packs(ctx: click.Context, /, *, named: tuple[str, ...], use_json: bool
         for problem in document["problems"]:
             tell(ConfigError([problem]))
     emit(document, as_json=use_json, human=_show_checked)
-    if not document["ok"]:
+    if not document["ok"] or (chosen["strict"] and document["complaints"]):
         ctx.exit(NOT_SO)
 
 

@@ -193,7 +193,18 @@ def obstacle(expr: BinaryExpr, left: Labels, right: Labels) -> str:
         ours, theirs = left.fixed.get(label), right.fixed.get(label)
         if ours is not None and theirs is not None and ours != theirs:
             return f'the label {label} is "{ours}" on the left and "{theirs}" on the right'
-    return ""
+    return _nothing_in_common(expr, left, right)
+
+
+def _nothing_in_common(expr: BinaryExpr, left: Labels, right: Labels) -> str:
+    """Who groups one side by this and the other by that wants them to meet, whichever labels there are."""
+    if left.possibly is None or right.possibly is None:
+        return ""
+    ours, theirs = ({each for each in side if is_compared(expr, each)} for side in (left.possibly, right.possibly))
+    if not ours ^ theirs or ours & theirs:
+        return ""
+    told = (f"by {', '.join(sorted(side))}" if side else "by nothing" for side in (ours, theirs))
+    return "the left is grouped {}, the right {}".format(*told)
 
 
 def asked_labels(selector: VectorSelector) -> frozenset[str]:

@@ -43,6 +43,10 @@ def test_a_warning_alone_is_no_failure():
     assert "0 errors, 1 warnings" in result.stdout
 
 
+def test_a_warning_is_a_failure_where_that_is_wanted():
+    assert (check(WARNED, "--strict").exit_code, check(GOOD, "--strict").exit_code) == (1, 0)
+
+
 def test_a_folder_without_a_pack_stands_for_the_files_in_it():
     result = check(BAD.parent)
 
