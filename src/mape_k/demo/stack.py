@@ -1,10 +1,8 @@
 """The local stack: real Prometheus, real Alertmanager, the reference Charter and the daemon, each a child process."""
 
 import asyncio
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +22,11 @@ END_SECONDS = 10.0
 
 PORTS_TRIED = 200
 
-_PR_SET_PDEATHSIG = 1
+_ASK_AND_BECOME = (
+    "import ctypes, os, signal, sys; "
+    "ctypes.CDLL(None).prctl(1, signal.SIGKILL); "  # PR_SET_PDEATHSIG
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 def find_tool(name: str) -> Path:
@@ -72,9 +74,13 @@ def claim_port(preferred: int) -> tuple[int, socket.socket]:
     raise ConfigError([f"no free port from {preferred} to {preferred + PORTS_TRIED - 1}; end what listens there"])
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end this child when the demo ends, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _ending_with_parent(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a command that the kernel ends when the demo ends, even by SIGKILL.
+
+    A program asks for that by itself, before it becomes the wanted one: code of ours between fork and exec would wait
+    for ever for a lock that another thread held at that moment.
+    """
+    return (sys.executable, "-I", "-S", "-c", _ASK_AND_BECOME, *command)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,13 +106,12 @@ class Component:
         """Start the process; its output is appended to its log."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self.command,
+                *_ending_with_parent(self.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=self.env,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
 
     def kill(self) -> None:
