@@ -35,7 +35,11 @@ def pack(tmp_path: Path) -> Path:
     del remediation["policy"]
     remediation |= {
         "effector": "http",
-        "request": {"server": "desk", "path": "/nodes/{target}/pin", "body": {"why": "{reason}", "for": 600}},
+        "request": {
+            "server": "desk",
+            "path": "/nodes/{target}/pin",
+            "body": {"why": "{reason}", "for": "{ttl_seconds}"},
+        },
         "compensation": {"path": "/nodes/{target}/unpin"},
         "verify": remediation["verify"] | {"deadline": "4s"},
     }
